@@ -1,0 +1,7 @@
+"""``python -m leakdiff``."""
+
+import sys
+
+from leakdiff.cli import main
+
+sys.exit(main())

@@ -1,0 +1,163 @@
+"""A bounded look into a container: how long it is, what bounds it, and the shape of its keys."""
+
+from __future__ import annotations
+
+import collections
+import gc
+import itertools
+import re
+import types
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from leakdiff.capture.kinds import mro_of, type_name
+from leakdiff.capture.naming import instance_dict
+from leakdiff.model.heap import Bound
+
+_SAMPLE = 32
+_SIZED = (dict, list, set, frozenset, tuple, collections.deque, bytearray)
+_LIMIT_NAMES = re.compile(
+    r"_*(?:[a-z]+_+)*(max_?(size|len|length|entries|items|count|keys)|capacity|limit|size_limit|cache_size|bound)$",
+    re.IGNORECASE,
+)
+
+
+def length_of(obj: Any) -> int:
+    """Return how many entries a container holds, without its own ``__len__``."""
+    bases = mro_of(type(obj))
+    for cls in _SIZED:
+        if cls in bases:
+            return int(cls.__len__(obj))
+    return len(gc.get_referents(obj))
+
+
+def newest(obj: Any, count: int) -> tuple[list[Any], list[Any]]:
+    """Return the keys and the values (or members) of the newest entries, at most a small sample.
+
+    Containers that keep no order give any entries.
+    """
+    count = min(count, _SAMPLE)
+    bases = mro_of(type(obj))
+    try:
+        if dict in bases:
+            pairs = list(itertools.islice(reversed(dict.items(obj)), count))
+            return [key for key, _ in pairs], [value for _, value in pairs]
+        if list in bases:
+            return [], list.__getitem__(obj, slice(max(0, list.__len__(obj) - count), None))
+        if collections.deque in bases:
+            return [], list(itertools.islice(collections.deque.__reversed__(obj), count))
+        for cls in (set, frozenset):
+            if cls in bases:
+                members = list(itertools.islice(cls.__iter__(obj), count))
+                return members, members
+    except RuntimeError:  # another thread changed it while we looked
+        return [], []
+    return [], gc.get_referents(obj)[:count]
+
+
+def key_shape(keys: Sequence[Any]) -> str | None:
+    """Describe what keys look like, never what they are: ``str 'req-' + 8 hex``, ``int sequential``."""
+    if not keys:
+        return None
+    types_seen = {type(key) for key in keys}
+    if len(types_seen) > 1:
+        return " or ".join(sorted(type_name(cls) for cls in types_seen))
+    (cls,) = types_seen
+    if cls is str:
+        return _text_shape(keys)
+    if cls is int:
+        return "int sequential" if _is_sequential(keys) else "int"
+    if cls is uuid.UUID:
+        return "UUID"
+    if cls is tuple:
+        return _tuple_shape(keys)
+    return type_name(cls)
+
+
+def _text_shape(keys: Sequence[str]) -> str:
+    """Describe texts by what they share at most at the start, and by length and alphabet of the rest."""
+    if all(_is_uuid(key) for key in keys):
+        return "str UUID"
+    prefix = _word_prefix(keys) if len(keys) > 1 else ""
+    rests = [key[len(prefix) :] for key in keys]
+    shape = " + ".join(part for part in (repr(prefix) if prefix else "", _alphabet(rests)) if part)
+    return f"str {shape}"
+
+
+def _word_prefix(keys: Sequence[str]) -> str:
+    """Return the shared start, up to its last separator: a longer one could be part of a value."""
+    first, last = min(keys), max(keys)
+    shared = 0
+    while shared < min(len(first), len(last)) and first[shared] == last[shared]:
+        shared += 1
+    found = re.match(r"[A-Za-z][A-Za-z_]{0,15}[-_:./]", first[:shared])
+    return found.group() if found else ""
+
+
+def _alphabet(rests: Sequence[str]) -> str:
+    if all(rest.isascii() and rest.isdigit() for rest in rests):
+        kind = "digits"
+    elif all(re.fullmatch(r"[0-9a-f]+", rest) for rest in rests):
+        kind = "hex"
+    else:
+        kind = "characters"
+    lengths = {len(rest) for rest in rests}
+    least, most = min(lengths), max(lengths)
+    return f"{least} {kind}" if least == most else f"{least}-{most} {kind}"
+
+
+def _is_uuid(text: str) -> bool:
+    return re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text) is not None
+
+
+def _is_sequential(keys: Sequence[int]) -> bool:
+    ordered = sorted(keys)
+    return len(ordered) > 1 and all(b - a == 1 for a, b in itertools.pairwise(ordered))
+
+
+def _tuple_shape(keys: Sequence[tuple[Any, ...]]) -> str:
+    sizes = {len(key) for key in keys}
+    if len(sizes) > 1:
+        return "tuple"
+    shapes = {tuple(type_name(type(part)) for part in gc.get_referents(key)[::-1]) for key in keys}
+    if len(shapes) > 1:
+        return f"tuple of {next(iter(sizes))}"
+    return f"tuple({', '.join(next(iter(shapes)))})"
+
+
+def find_bound(chain: Iterable[Any]) -> Bound | None:
+    """Return what limits the last container of a chain, if it or what it is part of says so.
+
+    Args:
+        chain: Live objects from the root to the container.
+    """
+    above = list(chain)
+    container = above[-1]
+    if collections.deque in mro_of(type(container)):
+        limit = collections.deque.maxlen.__get__(container)  # type: ignore[attr-defined]
+        if limit is not None:
+            return Bound("deque(maxlen)", limit, length_of(container))
+    for holder in reversed(above[-4:]):
+        if type_name(type(holder)) == "functools._lru_cache_wrapper":
+            return _lru_bound(holder)
+    for holder in reversed(above[-3:]):
+        found = _attribute_bound(holder, length_of(container))
+        if found is not None:
+            return found
+    return None
+
+
+def _lru_bound(wrapper: Any) -> Bound | None:
+    info = type(wrapper).__dict__["cache_info"](wrapper)
+    return Bound("lru_cache(maxsize)", info.maxsize, info.currsize) if info.maxsize is not None else None
+
+
+def _attribute_bound(holder: Any, filled: int) -> Bound | None:
+    """Find an attribute named like a limit on the object that holds the container."""
+    attributes = instance_dict(holder) if type(holder) not in (dict, types.ModuleType, types.FunctionType) else None
+    for name, value in dict.copy(attributes or {}).items():
+        is_limit = type(value) is int and type(name) is str and _LIMIT_NAMES.fullmatch(name)
+        if is_limit and value >= filled > 0:
+            return Bound(f"{type_name(type(holder))}.{name}", value, filled)
+    return None

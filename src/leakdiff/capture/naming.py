@@ -1,0 +1,264 @@
+"""Names for the edges of a path: attribute, key, local, default argument, closure variable and the like.
+
+Only the few objects on a reported path come here; reading an instance's ``__dict__`` materialises it.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+import gc
+import sys
+import types
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from leakdiff.capture.kinds import dict_of_module, dict_of_type, mro_of, type_name
+from leakdiff.capture.roots import locals_of
+from leakdiff.model.heap import Step
+
+ANY_ENTRY = "[*]"
+_LONGEST_NAME = 120
+_SUSPENDED = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
+_SEQUENCES = (list, tuple, set, frozenset, collections.deque)
+
+# Attributes of C types that are safe to read: no user code runs.
+_FIELDS: dict[type, tuple[str, ...]] = {
+    types.MethodType: ("__self__", "__func__"),
+    types.BuiltinFunctionType: ("__self__",),
+    types.CellType: ("cell_contents",),
+    types.TracebackType: ("tb_frame", "tb_next"),
+    functools.partial: ("func", "args", "keywords"),
+    property: ("fget", "fset", "fdel"),
+    staticmethod: ("__func__",),
+    classmethod: ("__func__",),
+}
+_EXCEPTION_FIELDS = ("__traceback__", "__context__", "__cause__", "args")
+
+Named = tuple[str, int]  # a label, and how many objects of the chain it takes
+
+
+def name_chain(chain: Sequence[Any], first: str) -> list[Step]:
+    """Name every step from the root's target (the first of the chain) to the last object.
+
+    Args:
+        chain: Live objects, each referring to the next.
+        first: How to name what the root's target holds: ``attribute``, ``local``, ``variable``, ``entry``, or
+            ``edge`` where the target is an object like any other.
+    """
+    steps: list[Step] = []
+    at = 0
+    while at < len(chain) - 1:
+        label, taken = _name_root_edge(chain, first) if at == 0 and first != "edge" else name_edge(chain, at)
+        at += taken
+        steps.append(Step(label, describe_type(chain[at])))
+    return steps
+
+
+def describe_type(obj: object) -> str:
+    """Name an object's type; a class, function or suspended frame also by its own name."""
+    cls = type(obj)
+    name = type_name(cls)
+    if type in mro_of(cls):
+        return f"class {type_name(obj)}"  # type: ignore[arg-type]
+    if cls is types.FunctionType:
+        return f"function {_code_name(types.FunctionType.__dict__['__code__'].__get__(obj))}"
+    if cls in _SUSPENDED:
+        return f"{name} {_code_name(_code_of(obj))}()"
+    return name
+
+
+def class_home(cls: type) -> str | None:
+    """Return the name under which a class can be found by import, or None."""
+    name = type_name(cls)
+    module = dict_of_type(cls).get("__module__")
+    if type(module) is not str or type(sys.modules.get(module)) is not types.ModuleType:
+        return None
+    found: Any = None
+    names = name.removeprefix(f"{module}.").split(".")
+    namespace: Any = dict_of_module(sys.modules[module])
+    for part in names:
+        found = namespace.get(part)
+        if type not in mro_of(type(found)):
+            return None
+        namespace = dict_of_type(found)
+    return name if found is cls else None
+
+
+def _name_root_edge(chain: Sequence[Any], first: str) -> Named:
+    key = _key_of(chain[0], chain[1]) if type(chain[0]) is dict else None
+    if first == "entry" or key is None:
+        return ANY_ENTRY, 1
+    return {"attribute": f".{key}", "local": f" local {key}", "variable": f" {key}"}[first], 1
+
+
+def name_edge(chain: Sequence[Any], at: int) -> Named:
+    """Name the step from one object of a chain to the next."""
+    parent, child = chain[at], chain[at + 1]
+    for rule in _RULES:
+        named = rule(parent, child, chain[at + 2 :])
+        if named is not None:
+            return named
+    return f" → {type_name(type(child))}", 1
+
+
+def _class_attribute(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:
+    if type not in mro_of(type(parent)):
+        return None
+    if type(child) is dict and rest:
+        key = _key_of(child, rest[0])
+        if key is not None:
+            return f".{key}", 2
+    return f" → {type_name(type(child))}", 1
+
+
+def _function_part(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:
+    if type(parent) is not types.FunctionType:
+        return None
+    fields = types.FunctionType.__dict__
+    code: types.CodeType = fields["__code__"].__get__(parent)
+    if child is fields["__defaults__"].__get__(parent) and rest:
+        arguments = code.co_varnames[: code.co_argcount][-len(child) :]
+        names = [n for n, value in zip(arguments, child, strict=False) if value is rest[0]]
+        return f".__defaults__[{names[0]!r}]" if names else ".__defaults__[*]", 2
+    if child is fields["__kwdefaults__"].__get__(parent) and rest:
+        return f".__kwdefaults__[{_key_of(child, rest[0])!r}]", 2
+    if child is fields["__closure__"].__get__(parent) and len(rest) > 1:
+        names = [n for n, cell in zip(code.co_freevars, child, strict=False) if cell is rest[0]]
+        return f" closure {names[0]}" if names else " closure", 3
+    return _instance_attribute(parent, child, rest)
+
+
+def _suspended_local(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
+    cls = type(parent)
+    if cls in _SUSPENDED:
+        frame = cls.__dict__[_FRAME_FIELD[cls]].__get__(parent)
+    elif cls is types.FrameType:
+        frame = parent
+    else:
+        return None
+    names = [name for name, value in locals_of(frame).items() if value is child] if frame is not None else []
+    return (f" local {names[0]}", 1) if names else None
+
+
+def _known_field(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:
+    names: Sequence[str] = _FIELDS.get(type(parent), ())
+    if BaseException in mro_of(type(parent)):
+        for name in _EXCEPTION_FIELDS:
+            if BaseException.__dict__[name].__get__(parent) is child:
+                return f".{name}", 1
+    for name in names:
+        if _read(type(parent).__dict__[name], parent) is child:
+            return f".{name}", 1
+    return _weak_callback(parent)
+
+
+def _weak_callback(parent: Any) -> Named | None:
+    import weakref
+
+    return (".__callback__", 1) if weakref.ref in mro_of(type(parent)) else None
+
+
+def _slot(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
+    for cls in mro_of(type(parent)):
+        for name, descriptor in dict_of_type(cls).items():
+            if type(descriptor) is types.MemberDescriptorType and _read(descriptor, parent) is child:
+                return f".{name}", 1
+    return None
+
+
+def _instance_attribute(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:
+    attributes = instance_dict(parent)
+    if attributes is None:
+        return None
+    if child is attributes:
+        key = _key_of(attributes, rest[0]) if rest else None
+        return (f".{key}", 2) if key is not None else (".__dict__", 1)
+    key = _key_of(attributes, child)
+    return (f".{key}", 1) if key is not None else None
+
+
+def _entry(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
+    bases = mro_of(type(parent))
+    if dict in bases:
+        is_key = any(key is child for key in _each_key(parent))
+        return (" key", 1) if is_key else (ANY_ENTRY, 1)
+    if any(cls in bases for cls in _SEQUENCES):
+        return ANY_ENTRY, 1
+    return None
+
+
+def _lru_cache(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
+    if type_name(type(parent)) != "functools._lru_cache_wrapper":
+        return None
+    return (" cache", 1) if type(child) is dict else None
+
+
+def _task_coroutine(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
+    if type(child) in _SUSPENDED and type_name(type(parent)).endswith("asyncio.Task"):
+        return f" coroutine {_code_name(_code_of(child))}()", 1
+    return None
+
+
+_Rule = Callable[[Any, Any, Sequence[Any]], Named | None]
+_RULES: tuple[_Rule, ...] = (
+    _class_attribute,
+    _function_part,
+    _suspended_local,
+    _task_coroutine,
+    _lru_cache,
+    _known_field,
+    _slot,
+    _instance_attribute,
+    _entry,
+)
+
+_FRAME_FIELD = dict(zip(_SUSPENDED, ("gi_frame", "cr_frame", "ag_frame"), strict=True))
+_CODE_FIELD = dict(zip(_SUSPENDED, ("gi_code", "cr_code", "ag_code"), strict=True))
+
+
+def instance_dict(obj: Any) -> dict[str, Any] | None:
+    """Return an instance's ``__dict__`` through the C slot, not through what its class claims."""
+    for cls in mro_of(type(obj)):
+        descriptor = dict_of_type(cls).get("__dict__")
+        if type(descriptor) is types.GetSetDescriptorType:
+            found = _read(descriptor, obj)
+            return found if type(found) is dict else None
+    return _hidden_dict(obj)
+
+
+def _hidden_dict(obj: Any) -> dict[str, Any] | None:
+    """Return the dict among an object's referents when its type keeps one without naming it."""
+    dicts = [ref for ref in gc.get_referents(obj) if type(ref) is dict]
+    return dicts[0] if len(dicts) == 1 and type(obj) is types.SimpleNamespace else None
+
+
+def _read(descriptor: Any, obj: Any) -> Any:
+    try:
+        return descriptor.__get__(obj)
+    except (AttributeError, ValueError, RuntimeError, TypeError):
+        return None
+
+
+def _key_of(mapping: dict[Any, Any], value: Any) -> str | None:
+    """Return the identifier-like key of a value in a namespace, or None."""
+    for key, held in dict.copy(mapping).items():
+        if held is value and type(key) is str and len(key) <= _LONGEST_NAME and key.isidentifier():
+            return key
+    return None
+
+
+def _each_key(mapping: dict[Any, Any]) -> Iterator[Any]:
+    try:
+        yield from dict.keys(mapping)
+    except RuntimeError:  # another thread changed it
+        return
+
+
+def _code_of(suspended: Any) -> types.CodeType:
+    code: types.CodeType = type(suspended).__dict__[_CODE_FIELD[type(suspended)]].__get__(suspended)
+    return code
+
+
+def _code_name(code: types.CodeType) -> str:
+    return code.co_qualname

@@ -1,0 +1,229 @@
+"""From a finished walk to a value: the new objects, the old ones that gained them, and who refers to whom."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from array import array
+from collections import Counter, deque
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from leakdiff.capture.kinds import ATOM, BUFFER, TEXT, size_of, type_name
+from leakdiff.capture.references import references
+from leakdiff.capture.walk import Walk
+from leakdiff.model.heap import OLD, HeapGraph
+
+_MOST_HOLDERS = 3_000
+_MOST_NODES = 40_000
+_OWNED_REFERENCES = 5  # sys.getrefcount of an atom with at most two holders, as the loop below sees it
+_NO_NODE = -1
+
+
+@attrs.define(eq=False)
+class Newborn:
+    """Live new objects and their holders by node number; must not outlive the check.
+
+    Attributes:
+        walk: The walk that found them.
+        nodes: The live object of each node, holders first.
+        indexes: The walk's index of each holder.
+        own: Addresses of what this check made since the last round; not orphans.
+    """
+
+    walk: Walk
+    nodes: list[Any] = attrs.field(factory=list)
+    indexes: list[int] = attrs.field(factory=list)
+    own: frozenset[int] = frozenset()
+    _sizes: list[int] = attrs.field(factory=list)
+    _births: list[int] = attrs.field(factory=list)
+    _grown: list[int] = attrs.field(factory=list)
+    _buffers: list[int] = attrs.field(factory=list)
+    _entries: list[int] = attrs.field(factory=list)
+    _orphans: list[tuple[int, int]] = attrs.field(factory=list)
+    _sources: array[int] = attrs.field(factory=lambda: array("i"))
+    _targets: array[int] = attrs.field(factory=lambda: array("i"))
+    _atoms: Counter[tuple[int, str]] = attrs.field(factory=Counter)
+    _left_out: list[str] = attrs.field(factory=list)
+    _numbers: dict[int, int] = attrs.field(factory=dict)
+    _counted: set[int] = attrs.field(factory=set)
+    _sizeofs: dict[type, bool] = attrs.field(factory=dict)
+
+    # -- holders: old objects that gained something ------------------------------------------------
+
+    def gather(self) -> None:
+        """Number the holders, those with most to answer for first, and everything new they reach."""
+        held: dict[int, list[Any]] = {}
+        for index, obj in self.walk.frontier:
+            held.setdefault(index, []).append(obj)
+        growth = {index: (now - was, now) for index, _, was, now in self.walk.grown}
+        buffers = self.walk.buffer_growth()
+
+        def weight(index: int) -> tuple[int, int]:
+            grown = growth[index][0] if index in growth else 0
+            return -(len(held.get(index, ())) + grown + buffers.get(index, 0) // 64), index
+
+        chosen = sorted({*held, *growth, *buffers}, key=weight)
+        if len(chosen) > _MOST_HOLDERS:
+            self._left_out.append(f"{len(chosen) - _MOST_HOLDERS:,} smaller holders of new objects were not looked at")
+            del chosen[_MOST_HOLDERS:]
+        live = self.walk.live(chosen)
+        fresh: deque[tuple[int, Any]] = deque()
+        for index in chosen:
+            if index in live:
+                node = self._add_holder(index, live[index], growth.get(index, (0, 0)), buffers.get(index, 0))
+                fresh.extend((node, obj) for obj in held.get(index, ()))
+        self._explore(fresh)
+
+    def _add_holder(self, index: int, obj: Any, growth: tuple[int, int], buffers: int) -> int:
+        node = self._add(obj, OLD)
+        self.indexes.append(index)
+        self._grown[node], self._entries[node] = growth
+        self._buffers[node] = buffers
+        return node
+
+    def _add(self, obj: Any, birth: int) -> int:
+        self.nodes.append(obj)
+        self._births.append(birth)
+        for column in (self._grown, self._entries, self._buffers, self._sizes):
+            column.append(0)
+        return len(self.nodes) - 1
+
+    # -- what is new -------------------------------------------------------------------------------
+
+    def _explore(self, fresh: deque[tuple[int, Any]]) -> None:
+        """Number all that the queue reaches, new objects first; then old ones that only new ones refer to."""
+        behind: deque[tuple[int, Any]] = deque()
+        while fresh or behind:
+            source, obj = fresh.popleft() if fresh else behind.popleft()
+            node = self._numbers.get(id(obj))
+            if node is not None:
+                self._link(source, node)
+                continue
+            if len(self._numbers) >= _MOST_NODES:
+                self._left_out.append(f"only the first {_MOST_NODES:,} new objects were looked at")
+                return
+            node = self._number(obj, source)
+            for ref in references(obj, self.walk.kinds):
+                kind = self.walk.kinds[type(ref)]
+                if kind in (ATOM, TEXT, BUFFER):
+                    self._count_atom(node, ref, sys.getrefcount(ref))
+                elif id(ref) in self.walk.new:
+                    fresh.append((node, ref))
+                elif not self.walk.pages.has(ref):
+                    (behind if gc.is_tracked(ref) else fresh).append((node, ref))
+
+    def _number(self, obj: Any, source: int) -> int:
+        """Give an object its node; what gc does not track was born with what refers to it."""
+        birth = self.walk.new.get(id(obj))
+        if birth is None:
+            birth = OLD if gc.is_tracked(obj) or source == _NO_NODE else self._births[source]
+        node = self._numbers[id(obj)] = self._add(obj, birth)
+        self._sizes[node] = size_of(obj, self._sizeofs)
+        if birth == OLD:
+            self._grown[node] = self.walk.growth_of(obj)
+        self._link(source, node)
+        return node
+
+    def _count_atom(self, node: int, atom: Any, count: int) -> None:
+        """Count an atom that hardly anyone else refers to (interned and immortal ones have many referrers)."""
+        if count <= _OWNED_REFERENCES + 1 and id(atom) not in self._counted:
+            self._counted.add(id(atom))
+            self._atoms[node, type_name(type(atom))] += 1
+            self._sizes[node] += size_of(atom, self._sizeofs)
+
+    def _link(self, source: int, target: int) -> None:
+        if source != _NO_NODE:
+            self._sources.append(source)
+            self._targets.append(target)
+
+    # -- what no root reaches ----------------------------------------------------------------------
+
+    @property
+    def count(self) -> int:
+        """How many new objects were reached."""
+        return sum(birth != OLD for birth in self._births)
+
+    def gather_orphans(self) -> None:
+        """Number new objects that no root reaches, and what of the old refers to them."""
+        missing = self.walk.new.keys() - self._numbers.keys() - self.own
+        everything = gc.get_objects()
+        orphans = [obj for obj in everything if id(obj) in missing and not self._is_weak(obj)]
+        wanted = frozenset(map(id, orphans))
+        islands = [obj for obj in everything if self._is_island(obj, wanted)]
+        del everything
+        first = len(self.nodes)
+        self._explore(deque((_NO_NODE, obj) for obj in [*orphans, *islands]))
+        del orphans, islands
+        self._explain_references(first)
+
+    def _is_island(self, obj: Any, wanted: frozenset[int]) -> bool:
+        """Tell whether an old object that no root reaches refers to an orphan."""
+        if id(obj) in self.own or id(obj) in wanted or id(obj) in self._numbers or self.walk.pages.has(obj):
+            return False
+        return type(obj) is not list and not wanted.isdisjoint(map(id, gc.get_referents(obj)))
+
+    def _is_weak(self, obj: Any) -> bool:
+        """Tell whether an object is a weak reference: C code keeps lists of those (``__subclasses__``)."""
+        import weakref
+
+        return weakref.ref in type.__dict__["__mro__"].__get__(type(obj))
+
+    def _explain_references(self, first: int) -> None:
+        """For each orphan, count the references to it that nothing visible explains."""
+        explained = Counter(self._targets)
+        for node in range(first, len(self.nodes)):
+            # Two references are ours: the list of nodes and the argument of getrefcount.
+            unexplained = sys.getrefcount(self.nodes[node]) - 2 - explained[node]
+            self._orphans.append((node, max(0, unexplained)))
+
+    # -- the value ---------------------------------------------------------------------------------
+
+    def as_graph(self, rounds: int, units: int) -> HeapGraph:
+        """Return all of it as names and numbers."""
+        names: dict[str, int] = {}
+        by_type: dict[type, int] = {}
+        for obj in self.nodes:
+            if type(obj) not in by_type:
+                by_type[type(obj)] = names.setdefault(type_name(type(obj)), len(names))
+        atom_names: dict[str, int] = {}
+        atoms = [
+            (node, atom_names.setdefault(name, len(atom_names)), count) for (node, name), count in self._atoms.items()
+        ]
+        return HeapGraph(
+            rounds=rounds,
+            units=units,
+            holders=len(self.indexes),
+            type_names=tuple(names),
+            types=array("i", [by_type[type(obj)] for obj in self.nodes]),
+            sizes=array("q", self._sizes),
+            births=array("i", self._births),
+            grown=array("q", self._grown),
+            buffers=array("q", self._buffers),
+            entries=array("q", self._entries),
+            groups=array("i", self._group_holders()),
+            inside=array("i", self._inner_holders()),
+            sources=self._sources,
+            targets=self._targets,
+            atom_types=tuple(atom_names),
+            atoms=tuple(atoms),
+            orphans=tuple(self._orphans),
+            left_out=tuple(self._left_out),
+        )
+
+    def _group_holders(self) -> Iterable[int]:
+        """Put holders of one type under one parent together: they share a path."""
+        groups: dict[tuple[int, type] | int, int] = {}
+        for node, index in enumerate(self.indexes):
+            parent = self.walk.parents[index]
+            key = (parent, type(self.nodes[node])) if parent >= 0 else -node - 1
+            yield groups.setdefault(key, len(groups))
+
+    def _inner_holders(self) -> Iterable[int]:
+        """For each holder, the nearest holder above it on its path, or -1."""
+        holders = {index: node for node, index in enumerate(self.indexes)}
+        for index in self.indexes:
+            above = self.walk.chain(index)[-2::-1]
+            yield next((holders[up] for up in above if up in holders), _NO_NODE)

@@ -1,0 +1,212 @@
+"""Names for accumulations, and a watch on how their length goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+
+from leakdiff.capture.entries import find_bound, key_shape, length_of, newest
+from leakdiff.capture.kinds import (
+    BUFFER,
+    NDARRAY,
+    TEXT,
+    Kinds,
+    buffer_bytes,
+    dict_of_type,
+    mro_of,
+    size_of,
+    type_name,
+)
+from leakdiff.capture.naming import class_home, describe_type, instance_dict, name_chain, name_edge
+from leakdiff.capture.newborn import Newborn
+from leakdiff.capture.references import references
+from leakdiff.capture.roots import Root
+from leakdiff.capture.sites import Sources, Stack
+from leakdiff.model.heap import Site, Step
+from leakdiff.model.owner import ORPHANS, Accumulation, Owner
+
+_FIRST = {"module": "attribute", "frame": "local", "context": "variable"}
+_MOST_SITES = 6
+
+
+@attrs.define(eq=False)
+class OwnerReader:
+    """Turns accumulations into owners; holds live objects and must not outlive the check."""
+
+    newborn: Newborn
+    roots: Sequence[Root]
+
+    def read(self, found: Accumulation) -> Owner:
+        """Name an accumulation: root, steps, type, bound and key shape."""
+        return self._read_orphan(found) if found.orphan else self._read_owner(found)
+
+    def holders(self, found: Accumulation) -> list[Any]:
+        """Return the live objects under which new entries appear; empty for what no root reaches."""
+        return [] if found.orphan else [self.newborn.nodes[node] for node in found.members]
+
+    # -- an owner with a path ----------------------------------------------------------------------
+
+    def _read_owner(self, found: Accumulation) -> Owner:
+        chain = self.chain(found)
+        tail = [self.newborn.nodes[node] for node in found.tail]
+        container = chain[-1]
+        kind, name, first, chain = self._root_of(chain, found)
+        steps = name_chain(chain, first)
+        below = [Step(*_edge(container, tail)), *name_chain(tail, "entry")] if tail else []
+        keys, values = newest(container, max(found.entries, 1))
+        return Owner(
+            kind=kind,
+            name=name + "".join(step.label for step in steps),
+            steps=(Step(name, kind), *steps, *below),
+            depth=len(steps) + 1,
+            type=type_name(type(container)),
+            length=length_of(container),
+            key_shape=key_shape(keys) if found.entries else None,
+            bound=find_bound(self.chain(found)),
+            entry_types=_entry_types([*keys, *(value for value in values if not _is_in(value, keys))]),
+        )
+
+    def chain(self, found: Accumulation) -> list[Any]:
+        """Return the live objects from the root's target down to the accumulation point."""
+        walk = self.newborn.walk
+        indexes = walk.chain(self.newborn.indexes[found.path[0]])
+        live = walk.live(indexes)
+        holders = [live[index] for index in indexes if index in live]
+        return [*holders, *(self.newborn.nodes[node] for node in found.path[1:])]
+
+    def _root_of(self, chain: list[Any], found: Accumulation) -> tuple[str, str, str, list[Any]]:
+        """Start the path at the last class on it that can be imported by name; else at its root."""
+        for at in range(len(chain) - 1, 0, -1):
+            if type in mro_of(type(chain[at])) and (home := class_home(chain[at])) is not None:
+                rest = chain[at:]
+                if len(rest) == 2 and type(rest[1]) is dict and rest[1].items() >= dict_of_type(rest[0]).items():
+                    rest = rest[:1]
+                return "class", home, "edge", rest
+        root = self.roots[self.newborn.walk.chain(self.newborn.indexes[found.path[0]])[0]]
+        return root.kind, root.name, _FIRST.get(root.kind, "edge" if root.kind == "workload" else "entry"), chain
+
+    # -- objects no root reaches -------------------------------------------------------------------
+
+    def _read_orphan(self, found: Accumulation) -> Owner:
+        top = self.newborn.nodes[found.path[0]]
+        tail = [self.newborn.nodes[node] for node in found.tail]
+        below = [Step(*_edge(top, tail)), *name_chain(tail, "entry")] if tail else []
+        return Owner(
+            kind="none",
+            name=None,
+            steps=(Step(f"no referrer: {ORPHANS}", "native"), Step(" → ", describe_type(top)), *below),
+            depth=1,
+            type=type_name(type(top)),
+        )
+
+
+def with_births(owner: Owner, found: Accumulation, stacks: dict[str, Stack], sources: Sources) -> Owner:
+    """Add allocation sites to an owner: those of types with a name of their own first, then the most numerous."""
+    by_type = {name: sites[0] for name, stack in stacks.items() if (sites := sources.sites(stack))}
+    order = sorted(stacks, key=lambda name: (name not in found.types, "." not in name, -found.types.get(name, 0), name))
+    born: list[Site] = []
+    for name in order:
+        born.extend(site for site in sources.sites(stacks[name]) if site not in born)
+    return attrs.evolve(owner, born=tuple(born[:_MOST_SITES]), sites_by_type=by_type)
+
+
+def _edge(owner: Any, tail: Sequence[Any]) -> tuple[str, str]:
+    label, _ = name_edge([owner, *tail], 0)
+    return label, describe_type(tail[0])
+
+
+def _is_in(value: Any, keys: Sequence[Any]) -> bool:
+    return any(value is key for key in keys)
+
+
+def _entry_types(sample: Sequence[Any]) -> tuple[tuple[str, int], ...]:
+    counts = Counter(type_name(type(entry)) for entry in sample)
+    sizes: Counter[str] = Counter()
+    for entry in sample:
+        sizes[type_name(type(entry))] += size_of(entry, {})
+    return tuple((name, sizes[name] // count) for name, count in counts.most_common(4))
+
+
+# -- how its length goes on ------------------------------------------------------------------------
+
+
+@attrs.define(eq=False)
+class LengthWatch:
+    """Reads how long a few owners are between rounds: microseconds, whatever the size of the heap.
+
+    Attributes:
+        extents: By position of the accumulation, what reads its length (or its bytes).
+        readings: The lengths at each reading, in the order of ``extents``.
+    """
+
+    extents: dict[int, Callable[[], int]]
+    readings: list[list[int]] = attrs.field(factory=list)
+
+    def read(self) -> None:
+        """Note the present lengths."""
+        self.readings.append([extent() for extent in self.extents.values()])
+
+    def lengths(self, position: int) -> tuple[int, ...]:
+        """Return the lengths of one accumulation over all readings; empty if it is not watched."""
+        if position not in self.extents:
+            return ()
+        column = list(self.extents).index(position)
+        return tuple(reading[column] for reading in self.readings)
+
+    def has_stopped(self) -> bool:
+        """Tell whether nothing watched has grown over the last two rounds."""
+        if len(self.readings) < 3:
+            return False
+        return all(now <= before for before, now in zip(self.readings[-3], self.readings[-1], strict=True))
+
+
+def watch_lengths(reader: OwnerReader, found: Sequence[Accumulation]) -> LengthWatch:
+    """Watch the accumulations whose length can be read; holds those containers and nothing else."""
+    extents = {}
+    for position, accumulation in enumerate(found):
+        extent = _extent_of(reader, accumulation)
+        if extent is not None:
+            extents[position] = extent
+    return LengthWatch(extents)
+
+
+def _extent_of(reader: OwnerReader, found: Accumulation) -> Callable[[], int] | None:
+    if found.orphan:
+        return None
+    members = [reader.newborn.nodes[node] for node in found.members]
+    if found.entries:
+        return lambda: sum(map(length_of, members))
+    if found.buffer_bytes:
+        return lambda: sum(map(_held_bytes, members))
+    return _extent_by_name(reader.chain(found), found)
+
+
+def _held_bytes(holder: Any) -> int:
+    """Return the bytes of all buffers and texts a holder refers to."""
+    kinds = Kinds()
+    total = 0
+    for ref in references(holder, kinds):
+        kind = kinds[type(ref)]
+        if kind == TEXT:
+            total += len(ref)
+        elif kind in (BUFFER, NDARRAY):
+            total += buffer_bytes(ref, kinds)
+    return total
+
+
+def _extent_by_name(chain: Sequence[Any], found: Accumulation) -> Callable[[], int] | None:
+    """Watch a container that is replaced by a larger one under the same name."""
+    if len(found.path) != 2 or not any(cls in mro_of(type(chain[-1])) for cls in _CONTAINERS):
+        return None
+    holder, container = chain[-2], chain[-1]
+    namespace = holder if type(holder) is dict else instance_dict(holder)
+    names = [name for name, value in dict.copy(namespace or {}).items() if value is container]
+    if not names or namespace is None:
+        return None
+    return lambda: length_of(namespace.get(names[0]))
+
+
+_CONTAINERS = (list, dict, set, frozenset, tuple)

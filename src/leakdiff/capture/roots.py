@@ -1,0 +1,121 @@
+"""Where paths start: modules, the workload, frames of all threads, contexts, the interpreter."""
+
+from __future__ import annotations
+
+import _signal
+import contextvars
+import inspect
+import sys
+import threading
+import types
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import attrs
+
+from leakdiff.capture.kinds import dict_of_module, mro_of
+
+_OWN = "leakdiff"
+_SHIPPED_WORKLOADS = ("leakdiff.demo", "leakdiff.selftest_plants")
+
+
+@attrs.frozen(eq=False)
+class Root:
+    """A live object a path may start at, and the words for it.
+
+    Attributes:
+        kind: ``module``, ``interpreter``, ``workload``, ``frame``, ``context`` or ``exception``.
+        name: The name a person would look for.
+        target: The object itself.
+    """
+
+    kind: str
+    name: str
+    target: Any
+
+
+def is_own_module(name: object) -> bool:
+    """Tell whether a module is leakdiff's own machinery, which never counts as an owner."""
+    if type(name) is not str or name.partition(".")[0] != _OWN:
+        return False
+    return not name.startswith(_SHIPPED_WORKLOADS)
+
+
+def find_roots(workload: Iterable[tuple[str, Any]] = ()) -> list[Root]:
+    """Return every root, those a person can edit first: equal paths are told apart by this order."""
+    modules = list(_modules())
+    modules.sort(key=lambda root: root.name.partition(".")[0] in sys.stdlib_module_names)
+    return [
+        *modules,
+        Root("interpreter", "sys.modules", sys.modules),
+        *(Root("workload", role, target) for role, target in workload),
+        *_frames(),
+        *_contexts(),
+        *_interpreter(),
+    ]
+
+
+def own_namespaces() -> list[dict[str, Any]]:
+    """Return the namespaces of leakdiff's own modules: the walk must not enter them."""
+    return [dict_of_module(module) for name, module in dict.copy(sys.modules).items() if _is_own(name, module)]
+
+
+def _is_own(name: str, module: object) -> bool:
+    return is_own_module(name) and _is_module(module)
+
+
+def _is_module(module: object) -> bool:
+    return types.ModuleType in mro_of(type(module))
+
+
+def _modules() -> Iterator[Root]:
+    for name, module in dict.copy(sys.modules).items():
+        if type(name) is str and _is_module(module) and not is_own_module(name):
+            yield Root("module", name, dict_of_module(module))
+
+
+def _frames() -> Iterator[Root]:
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    here = threading.get_ident()
+    for ident, top in sys._current_frames().items():  # noqa: SLF001 - the only way to other threads' frames
+        where = "" if ident == here else f" in thread {names.get(ident, ident)!r}"
+        frame: types.FrameType | None = top
+        while frame is not None:
+            if not is_own_module(frame.f_globals.get("__name__")) and frame.f_locals is not frame.f_globals:
+                code = frame.f_code
+                yield Root("frame", f"{code.co_qualname}(){where}", locals_of(frame))
+            frame = frame.f_back
+        del frame, top
+    for ident, error in sys._current_exceptions().items():  # noqa: SLF001 - exceptions being handled have no other root
+        held = error if error is not None else None
+        if held is not None:
+            yield Root("exception", f"handled in thread {names.get(ident, ident)!r}", [held])
+
+
+def locals_of(frame: types.FrameType) -> dict[str, Any]:
+    """Return a copy of a frame's locals and do not pin them.
+
+    Up to 3.12 reading ``f_locals`` leaves a dict in the frame that keeps every local alive until the
+    function returns; emptying that dict lets them go.
+    """
+    shown = frame.f_locals
+    copied = dict(shown)
+    if sys.version_info < (3, 13) and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+        shown.clear()  # type: ignore[attr-defined]
+    return copied
+
+
+def _contexts() -> Iterator[Root]:
+    values = {variable.name: value for variable, value in contextvars.copy_context().items()}
+    if values:
+        yield Root("context", "current context", values)
+
+
+def _interpreter() -> Iterator[Root]:
+    for number in _signal.valid_signals():
+        handler = _signal.getsignal(number)  # signal.getsignal would call repr() on it
+        if handler is not None and type(handler) is not int:
+            yield Root("interpreter", f"signal handler {number}", [handler])
+    hooks = sys.get_asyncgen_hooks()
+    held = [sys.getprofile(), sys.gettrace(), hooks.firstiter, hooks.finalizer]
+    yield Root("interpreter", "sys hooks", [hook for hook in held if hook is not None])

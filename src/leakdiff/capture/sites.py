@@ -1,0 +1,187 @@
+"""Allocation sites of live objects, from tracemalloc, and the function each line lies in."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sysconfig
+import tokenize
+import tracemalloc
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence, Set
+from types import TracebackType
+from typing import Any, Self
+
+import attrs
+
+from leakdiff.capture.entries import newest
+from leakdiff.capture.kinds import PLAIN, Kinds, type_name
+from leakdiff.capture.references import references
+from leakdiff.model.heap import Site
+
+_SAMPLE = 100
+_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_SHIPPED_WORKLOADS = tuple(os.path.join(_OWN, name) for name in ("demo", "selftest_plants"))
+_STDLIB = tuple(os.path.normpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib"))
+_INSTALLED = ("site-packages", "dist-packages")
+
+Line = tuple[str, int]
+Stack = tuple[Line, ...]  # innermost line first
+
+
+class Tracing:
+    """tracemalloc for the time of a ``with`` block; one that was already on is used and left as it is."""
+
+    def __init__(self, frames: int) -> None:
+        self._frames = frames
+        self.note: str | None = None
+        self._ours = False
+
+    def __enter__(self) -> Self:
+        if tracemalloc.is_tracing():
+            limit = tracemalloc.get_traceback_limit()
+            self.note = f"tracemalloc was already on with {limit} frame(s); it was used and left as it was"
+        else:
+            tracemalloc.start(self._frames)
+            self._ours = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._ours:
+            tracemalloc.stop()
+
+
+def is_own_file(path: str) -> bool:
+    """Tell whether a file is leakdiff's own machinery."""
+    return path.startswith(_OWN) and not path.startswith(_SHIPPED_WORKLOADS)
+
+
+def is_users_file(path: str) -> bool:
+    """Tell whether a file is neither installed nor of the standard library: code the user can edit."""
+    if path.startswith("<") or is_own_file(path):
+        return False
+    if any(part in path for part in _INSTALLED):
+        return False
+    return not path.startswith(_STDLIB)
+
+
+@attrs.frozen
+class Traces:
+    """Where one round's survivors were allocated.
+
+    Attributes:
+        by_holder: For each group of holders, the most frequent allocation stack by type name.
+        everywhere: The same over all new objects.
+        survivors: The stacks that hold most memory: (stack, blocks per unit, bytes per unit).
+    """
+
+    by_holder: tuple[dict[str, Stack], ...] = ()
+    everywhere: dict[str, Stack] = attrs.field(factory=dict)
+    survivors: tuple[tuple[Stack, float, float], ...] = ()
+
+
+def newborn_under(holders: Sequence[Any], new: Set[int]) -> list[Any]:
+    """Return a sample of what is new under some holders: their newest entries and what those refer to."""
+    kinds = Kinds()
+    found: list[Any] = []
+    for holder in holders[:_SAMPLE]:
+        keys, values = newest(holder, _SAMPLE)
+        found.extend([*values, *keys])
+        found.extend(ref for ref in references(holder, kinds)[:_SAMPLE] if id(ref) in new)
+    seen = set(map(id, found))
+    for obj in found:
+        if len(found) > _SAMPLE * 4:
+            break
+        if id(obj) in new:
+            fresh = [ref for ref in references(obj, kinds) if id(ref) not in seen]
+            seen.update(map(id, fresh))
+            found.extend(ref for ref in fresh if id(ref) in new or kinds[type(ref)] != PLAIN)
+    return found
+
+
+def stack_of(obj: Any) -> Stack:
+    """Return where an object was allocated, innermost line first, without leakdiff's own."""
+    trace = tracemalloc.get_object_traceback(obj)
+    if trace is None:
+        return ()
+    return tuple((frame.filename, frame.lineno) for frame in reversed(trace) if not is_own_file(frame.filename))
+
+
+def common_stacks(objects: Iterable[Any]) -> dict[str, Stack]:
+    """Return the most frequent allocation stack by type name, from a sample of the objects."""
+    stacks: dict[str, Counter[Stack]] = {}
+    seen: Counter[str] = Counter()
+    for obj in objects:
+        name = type_name(type(obj))
+        seen[name] += 1
+        if seen[name] <= _SAMPLE and (stack := stack_of(obj)):
+            stacks.setdefault(name, Counter())[stack] += 1
+    return {name: counter.most_common(1)[0][0] for name, counter in stacks.items()}
+
+
+def surviving_stacks(units: int, most: int = 5) -> tuple[tuple[Stack, float, float], ...]:
+    """Return the allocation stacks that hold most memory: (stack, blocks per unit, bytes per unit)."""
+    found = []
+    for stat in tracemalloc.take_snapshot().statistics("traceback"):
+        stack = tuple((f.filename, f.lineno) for f in reversed(stat.traceback) if not is_own_file(f.filename))
+        innermost = stat.traceback[-1].filename
+        if stack and not is_own_file(innermost) and innermost != tracemalloc.__file__:
+            found.append((stack, stat.count / units, stat.size / units))
+    found.sort(key=lambda item: (-item[2], item[0]))
+    return tuple(found[:most])
+
+
+@attrs.frozen
+class _Source:
+    lines: tuple[str, ...] = ()
+    functions: tuple[tuple[int, int, str], ...] = ()
+
+
+@attrs.define
+class Sources:
+    """Reads source files once each, to say which function a line lies in; leaves ``linecache`` alone."""
+
+    _files: dict[str, _Source] = attrs.field(factory=dict)
+
+    def sites(self, lines: Iterable[Line]) -> tuple[Site, ...]:
+        """Return the innermost line and, where that is in a library, the nearest line of the user's own code."""
+        chosen: list[Line] = []
+        for line in lines:
+            if not chosen and not line[0].startswith("<frozen"):
+                chosen.append(line)
+            if is_users_file(line[0]):
+                if line not in chosen:
+                    chosen.append(line)
+                break
+        return tuple(self.site(*line) for line in chosen)
+
+    def site(self, path: str, line: int) -> Site:
+        """Describe one line."""
+        if path not in self._files:
+            self._files[path] = _read_source(path)
+        source = self._files[path]
+        code = source.lines[line - 1].strip() if 0 < line <= len(source.lines) else ""
+        around = [found for found in source.functions if found[0] <= line <= found[1]]
+        return Site(file=path, line=line, function=max(around)[2] if around else "", code=code)
+
+
+def _read_source(path: str) -> _Source:
+    try:
+        with tokenize.open(path) as file:
+            text = file.read()
+        return _Source(tuple(text.splitlines()), tuple(_functions_in(ast.parse(text), "")))
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return _Source()
+
+
+def _functions_in(node: ast.AST, prefix: str) -> Iterator[tuple[int, int, str]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            name = f"{prefix}{child.name}"
+            if not isinstance(child, ast.ClassDef):
+                yield child.lineno, child.end_lineno or child.lineno, name
+            yield from _functions_in(child, f"{name}.")
+        else:
+            yield from _functions_in(child, prefix)

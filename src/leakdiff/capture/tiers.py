@@ -1,0 +1,293 @@
+"""The parts of a check that run the step: rounds under a mark, without one, with tracing, and watched."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import attrs
+
+from leakdiff.capture.marks import Mark, is_frozen_by_others, make_mark
+from leakdiff.capture.meter import Meter, count_tracked
+from leakdiff.capture.newborn import Newborn
+from leakdiff.capture.owners import LengthWatch
+from leakdiff.capture.roots import Root, find_roots, own_namespaces
+from leakdiff.capture.sites import Traces, Tracing, common_stacks, newborn_under, surviving_stacks
+from leakdiff.capture.walk import Budget, Lengths, Walk
+from leakdiff.capture.workload import Workload
+from leakdiff.model.signals import Phase, Round
+from leakdiff.options import Options
+
+_QUICK_COLLECTION = 0.02  # seconds; where a full collection takes longer, rounds share one
+_CONFIRMING = 3
+_EXPECTED = 0.7  # share of the new objects that must have been reached; else the rest is looked for
+_MOST_NEW = 24_000
+_LEAST_DEEP_UNITS = 11
+_WATCHED_ROUNDS = 60
+_LEAST_WATCHED = 3
+_IDLE_SECONDS = 0.5
+_MOST_GROWTH = 64 << 20
+
+Say = Callable[[str], None]
+
+
+class OwnTime:
+    """CPU seconds of this thread spent outside the step."""
+
+    def __init__(self) -> None:
+        self._started = time.thread_time()
+        self._step = 0.0
+        self.wall = 0.0
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Do not count what runs inside."""
+        cpu, wall = time.thread_time(), time.monotonic()
+        try:
+            yield
+        finally:
+            self._step += time.thread_time() - cpu
+            self.wall = time.monotonic() - wall
+
+    def seconds(self) -> float:
+        """Return CPU seconds so far."""
+        return time.thread_time() - self._started - self._step
+
+
+@attrs.define
+class Bench:
+    """What every tier works with: the workload, the options, the clock and who to tell about progress."""
+
+    workload: Workload
+    options: Options
+    say: Say = lambda _: None
+    time: OwnTime = attrs.field(factory=OwnTime)
+    rounds: list[Round] = attrs.field(factory=list)
+    notes: list[str] = attrs.field(factory=list)
+    where: str = "setup"
+    walked: int = 0
+
+    def run(self, units: int, where: str) -> None:
+        """Run one round of the step, off the clock."""
+        self.where = where
+        self.say(where)
+        with self.time.step():
+            self.workload.run(units, where)
+
+    def note(self, text: str | None) -> None:
+        """Keep a sentence on what was not analysed, once."""
+        if text is not None and text not in self.notes:
+            self.notes.append(text)
+
+
+def warm_up(bench: Bench) -> None:
+    """Run setup and the warm-up rounds, which are not measured."""
+    with bench.time.step():
+        bench.workload.set_up()
+    for number in range(1, bench.options.warmup + 1):
+        bench.run(bench.options.units, f"warm-up round {number} of {bench.options.warmup}")
+
+
+def marked_rounds(bench: Bench) -> list[Round]:
+    """Measure rounds under a mark: a fraction of a millisecond each, whatever the size of the heap."""
+    options = bench.options
+    meter = Meter(options.rounds + 1)
+    if not meter.native_is_known:
+        bench.note("the C heap was not measured: psutil.heap_info() is not available on this platform")
+    done: list[Round] = []
+    with make_mark() as mark:
+        bench.note(mark.exact_note)
+        for _ in range(2):  # first use of the measuring code grows the heap by itself (ABC caches, free lists)
+            meter.read(len(mark.cohort()), mark.collect())
+        meter.restart()
+        freed = mark.collect()
+        meter.read(len(mark.cohort()), freed)
+        try:
+            for number in range(1, options.rounds + 1):
+                bench.run(options.units, f"round {number} of {options.rounds}")
+                freed = mark.collect()
+                meter.read(len(mark.cohort()), freed, options.units)
+        finally:
+            done = meter.rounds(Phase.MARK)
+            bench.rounds.extend(done)
+    return done
+
+
+def confirming_rounds(bench: Bench) -> list[Round]:
+    """Measure the totals without a mark, between full collections: what a mark hides cannot lie here."""
+    units, number = bench.options.units, 0
+    meter = Meter(_CONFIRMING + 1)
+    gc.collect()
+    started = time.monotonic()
+    freed = gc.collect()
+    each = time.monotonic() - started < _QUICK_COLLECTION
+    frozen = is_frozen_by_others()
+    tracked: Callable[[], int] = (lambda: len(gc.get_objects())) if frozen else count_tracked
+    for _ in range(2):
+        meter.read(tracked(), freed)
+    meter.restart()
+    meter.read(tracked(), freed)
+    try:
+        while number < _CONFIRMING:
+            number += 1
+            bench.run(units, f"confirming round {number} of {_CONFIRMING}")
+            if each:
+                freed = gc.collect()
+                meter.read(tracked(), freed, units)
+        if not each:
+            freed = gc.collect()
+            meter.read(tracked(), freed, units * _CONFIRMING)
+    finally:
+        done = meter.rounds(Phase.CONFIRM)
+        bench.rounds.extend(done)
+    return done
+
+
+def idle_share(bench: Bench, confirming: list[Round]) -> float:
+    """Measure what grows while nothing runs, as a share of what grew in as much time with the step running."""
+    if bench.time.wall <= 0 or not confirming:
+        return 0.0
+    last = confirming[-1]
+    grown = max(last.blocks, 1)
+    seconds = min(_IDLE_SECONDS, max(0.05, bench.time.wall))
+    meter = Meter(3)
+    gc.collect()
+    meter.read(0, 0)
+    bench.say("measuring without the step")
+    time.sleep(seconds)
+    gc.collect()
+    meter.read(0, 0, 1)
+    idle = meter.rounds(Phase.IDLE)[0]
+    bench.rounds.append(idle)
+    rounds_in_last = last.units / bench.options.units
+    return (idle.blocks / seconds) / (grown / rounds_in_last / bench.time.wall)
+
+
+@attrs.define(eq=False)
+class Deep:
+    """What the deep tier found, live: to be read by an ``OwnerReader`` and let go."""
+
+    newborn: Newborn
+    roots: list[Root]
+    units: int
+
+
+def deep_rounds(bench: Bench, rounds: int, objects_per_unit: float) -> Deep:
+    """Run rounds under marks and walk the heap before and after: what gained references, and what is new."""
+    bench.say("walking the heap")
+    before = _lengths(bench)
+    units = _deep_units(bench.options.units, rounds, objects_per_unit)
+    births: dict[int, int] = {}
+    with make_mark() as mark:
+        for number in range(1, rounds + 1):
+            _deep_round(bench, units, f"deep round {number} of {rounds}", mark)
+            births.update(dict.fromkeys(map(id, mark.cohort()), number))  # a later birth at an address wins
+            mark.again()
+        bench.say("walking the heap")
+        with collection_paused():
+            newborn, roots = _walk_again(bench, before, births)
+            newborn.gather()
+            newborn.own = frozenset(map(id, mark.cohort()))
+    if newborn.count < _EXPECTED * objects_per_unit * units * rounds:
+        gc.collect()
+        newborn.gather_orphans()
+    bench.rounds.extend([Round(Phase.DEEP, units, 0, 0, None, 0, 0)] * rounds)
+    return Deep(newborn, roots, units * rounds)
+
+
+def traced_round(bench: Bench, units: int, holders: Sequence[Sequence[Any]]) -> Traces:
+    """Run one round with tracemalloc on and return where what stayed was allocated.
+
+    Tracing is on for this round only: it makes allocation 8 to 26 times as slow, and the walk as well.
+
+    Args:
+        bench: The workload and its options.
+        units: Units of work to do.
+        holders: For each owner, the live objects that hold its new entries.
+    """
+    bench.say("tracing allocations")
+    with Tracing(bench.options.frames) as tracing:
+        bench.note(tracing.note)
+        with make_mark() as mark:
+            bench.run(units, "the traced round")
+            mark.collect()
+            survivors = surviving_stacks(units)
+            cohort = mark.cohort()
+            new = frozenset(map(id, cohort))
+            return Traces(
+                by_holder=tuple(common_stacks(newborn_under(group, new)) for group in holders),
+                everywhere=common_stacks(cohort),
+                survivors=survivors,
+            )
+
+
+def _deep_units(units: int, rounds: int, objects_per_unit: float) -> int:
+    """Do fewer units a round where each leaves many objects: a graph of 24,000 is enough to see by."""
+    if objects_per_unit * units * rounds <= _MOST_NEW:
+        return units
+    return min(units, max(_LEAST_DEEP_UNITS, int(_MOST_NEW / rounds / objects_per_unit)))
+
+
+def _deep_round(bench: Bench, units: int, where: str, mark: Mark) -> None:
+    bench.run(units, where)
+    mark.collect()
+
+
+def _lengths(bench: Bench) -> Lengths:
+    walk = Walk(_budget(bench))
+    with collection_paused():
+        walk.from_roots([root.target for root in find_roots(bench.workload.roots())], own_namespaces())
+    return walk.lengths
+
+
+def _walk_again(bench: Bench, before: Lengths, births: dict[int, int]) -> tuple[Newborn, list[Root]]:
+    roots = find_roots(bench.workload.roots())
+    walk = Walk(_budget(bench), new=births, before=before)
+    walk.from_roots([root.target for root in roots], own_namespaces())
+    bench.note(walk.budget.spent)
+    return Newborn(walk), roots
+
+
+def _budget(bench: Bench) -> Budget:
+    return Budget(bench.options.max_objects, bench.options.max_seconds)
+
+
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """Keep the cyclic collector from running by itself while millions of references are in hand."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def watched_rounds(bench: Bench, watch: LengthWatch, bytes_per_unit: float) -> int:
+    """Run further rounds that only read the lengths of owners; stop when none grows or patience ends.
+
+    Args:
+        bench: The workload and its options.
+        watch: The owners.
+        bytes_per_unit: What a unit leaks: the rounds must not fill the memory.
+
+    Returns:
+        Units of work in each of them.
+    """
+    if not watch.extents:
+        return 0
+    units = bench.options.units
+    most = min(_WATCHED_ROUNDS, int(_MOST_GROWTH / (bytes_per_unit * units + 1)))
+    deadline = time.monotonic() + bench.options.patience
+    watch.read()
+    for number in range(1, max(_LEAST_WATCHED, most) + 1):
+        bench.run(units, f"watching round {number}")
+        watch.read()
+        bench.rounds.append(Round(Phase.WATCH, units, 0, 0, None, 0, 0))
+        if number >= _LEAST_WATCHED and (time.monotonic() > deadline or watch.has_stopped()):
+            break
+    return units

@@ -1,0 +1,227 @@
+"""The forward walk: every object that named roots reach, who reached it first, and what gained references."""
+
+from __future__ import annotations
+
+import gc
+import time
+from array import array
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from leakdiff.capture.kinds import ATOM, BUFFER, NDARRAY, PLAIN, TEXT, Kinds, buffer_bytes
+from leakdiff.capture.references import references
+
+_LEAST_ENTRIES = 4  # containers with fewer references are not remembered between two walks
+_LEAST_BYTES = 512  # nor are smaller buffers: below it they live in pymalloc and count as blocks
+_ROOT = -1
+
+
+class Pages(dict[int, bytearray]):
+    """A visited bitmap: a bit per 16 bytes of address space, in one 8 KiB page per MiB."""
+
+    def __missing__(self, number: int) -> bytearray:
+        page = self[number] = bytearray(8192)
+        return page
+
+    def mark(self, obj: object) -> None:
+        """Count an object as visited."""
+        address = id(obj)
+        self[address >> 20][(address >> 7) & 8191] |= 1 << ((address >> 4) & 7)
+
+    def has(self, obj: object) -> bool:
+        """Tell whether an object was visited."""
+        address = id(obj)
+        return bool(self[address >> 20][(address >> 7) & 8191] & (1 << ((address >> 4) & 7)))
+
+
+@attrs.define(eq=False)
+class Lengths:
+    """How many references containers held, and how many bytes buffers, at the time of one walk; by address.
+
+    Containers below ``floor`` references are not kept. The floor rises by itself so that the table
+    stays small beside the heap (about one entry in ten objects).
+    """
+
+    floor: int = _LEAST_ENTRIES
+    entries: dict[int, int] = attrs.field(factory=dict)
+    buffers: dict[int, int] = attrs.field(factory=dict)
+
+    def trim(self, room: int) -> None:
+        """Raise the floor until the table fits."""
+        while len(self.entries) > room:
+            self.floor *= 2
+            self.entries = {address: count for address, count in self.entries.items() if count >= self.floor}
+
+
+@attrs.define(eq=False)
+class Budget:
+    """What a walk may cost; ``spent`` says in a sentence what stopped it."""
+
+    max_objects: int
+    max_seconds: float
+    started: float = attrs.field(factory=time.monotonic)
+    spent: str | None = None
+
+    def allows(self, objects: int) -> bool:
+        """Tell whether the walk may go on."""
+        if objects > self.max_objects:
+            self.spent = f"the walk stopped after {objects:,} objects (max_objects={self.max_objects:,})"
+        elif time.monotonic() - self.started > self.max_seconds:
+            self.spent = f"the walk stopped after {objects:,} objects and {self.max_seconds:g} s (max_seconds)"
+        return self.spent is None
+
+
+@attrs.define(eq=False)
+class Walk:
+    """One walk: addresses and parents in order of discovery, and what was found on the way.
+
+    Holds live objects (``frontier``, ``grown``, the level in progress): it must not outlive the check.
+
+    Attributes:
+        roots: The objects it started at; their indexes are the first.
+        new: Round of birth by address, of the objects that are new.
+        before: The lengths an earlier walk saw; None makes this the earlier walk.
+        lengths: The lengths this walk sees, when it is the earlier one.
+        addresses: Address by index, in order of discovery; roots first.
+        parents: Index of the object that reached it first, -1 for roots.
+        frontier: ``(index of the old object, new object)``: every reference from old to new.
+        grown: ``(index, object, references before, references now)`` of containers that gained some.
+        buffers: Bytes of buffers by the index of what refers to them.
+    """
+
+    budget: Budget
+    roots: list[Any] = attrs.field(factory=list)
+    kinds: Kinds = attrs.field(factory=Kinds)
+    new: Mapping[int, int] = attrs.field(factory=dict)
+    before: Lengths | None = None
+    lengths: Lengths = attrs.field(factory=Lengths)
+    pages: Pages = attrs.field(factory=Pages)
+    addresses: array[int] = attrs.field(factory=lambda: array("Q"))
+    parents: array[int] = attrs.field(factory=lambda: array("i"))
+    frontier: list[tuple[int, Any]] = attrs.field(factory=list)
+    grown: list[tuple[int, Any, int, int]] = attrs.field(factory=list)
+    buffers: dict[int, int] = attrs.field(factory=dict)
+    buffer_parents: dict[int, Any] = attrs.field(factory=dict)
+
+    def from_roots(self, targets: Iterable[Any], avoid: Iterable[Any] = ()) -> None:
+        """Walk everything the roots reach; do not enter what is to be avoided."""
+        for target in avoid:
+            self.pages.mark(target)
+        level = self.roots = list(targets)
+        for target in level:
+            self.pages.mark(target)
+        self.addresses.extend(map(id, level))
+        self.parents.extend([_ROOT] * len(level))
+        start = 0
+        while level and self.budget.allows(len(self.addresses)):
+            following = self._expand(level, start)
+            start += len(level)
+            level = following
+        if self.before is None:
+            self.lengths.trim(max(20_000, len(self.addresses) // 10))
+            self.lengths.buffers = {self.addresses[index]: size for index, size in self.buffers.items()}
+
+    def _expand(self, level: list[Any], index: int) -> list[Any]:
+        """Visit what one level refers to and return the next level.
+
+        One long function with local names on purpose: it runs once for every reference in the heap, and
+        each attribute lookup or call in it costs a tenth of the walk.
+        """
+        kinds, pages, new, get_referents = self.kinds, self.pages, self.new, gc.get_referents
+        addresses, parents, following = self.addresses, self.parents, []
+        found, reach, owe, remember = following.append, addresses.append, parents.append, self._remember
+        floor = self.lengths.floor if self.before is None else self.before.floor
+        for obj in level:
+            refs = get_referents(obj) if kinds[type(obj)] == PLAIN else references(obj, kinds)
+            if len(refs) >= floor:
+                remember(index, obj, len(refs))
+            for ref in refs:
+                kind = kinds[type(ref)]
+                if kind != PLAIN:
+                    if kind == ATOM:
+                        continue
+                    if kind == TEXT:
+                        if len(ref) >= _LEAST_BYTES:
+                            self._add_buffer(index, obj, len(ref))
+                        continue
+                    if kind in (BUFFER, NDARRAY):
+                        self._add_buffer(index, obj, buffer_bytes(ref, kinds))
+                address = id(ref)
+                page = pages[address >> 20]
+                byte, bit = (address >> 7) & 8191, 1 << ((address >> 4) & 7)
+                if page[byte] & bit:
+                    continue
+                if address in new:
+                    self.frontier.append((index, ref))
+                    continue
+                page[byte] |= bit
+                found(ref)
+                reach(address)
+                owe(index)
+            index += 1
+        return following
+
+    def _remember(self, index: int, obj: object, count: int) -> None:
+        if self.before is None:
+            self.lengths.entries[self.addresses[index]] = count
+            if len(self.lengths.entries) > 1_000_000:
+                self.lengths.trim(500_000)
+            return
+        was = self.before.entries.get(self.addresses[index], self.before.floor - 1)
+        if count > was:
+            self.grown.append((index, obj, was, count))
+
+    def _add_buffer(self, index: int, parent: object, size: int) -> None:
+        if size < _LEAST_BYTES:
+            return
+        self.buffers[index] = self.buffers.get(index, 0) + size
+        if self.before is not None:
+            was = self.before.buffers.get(self.addresses[index], _LEAST_BYTES)
+            if self.buffers[index] > was:
+                self.buffer_parents[index] = parent
+
+    def buffer_growth(self) -> dict[int, int]:
+        """Return by index how many bytes the buffers of an object gained since the earlier walk."""
+        before = self.before.buffers if self.before is not None else {}
+        gains = {
+            index: self.buffers[index] - before.get(self.addresses[index], _LEAST_BYTES) for index in self.buffer_parents
+        }
+        return {index: gain for index, gain in gains.items() if gain > 0}
+
+    def growth_of(self, obj: object) -> int:
+        """Return how many references an object gained since the earlier walk, as far as it was remembered."""
+        was = self.before.entries.get(id(obj)) if self.before is not None else None
+        return len(references(obj, self.kinds)) - was if was is not None else 0
+
+    def live(self, indexes: Iterable[int]) -> dict[int, Any]:
+        """Return live objects by index: what was kept on the way, and the rest by going down from the roots."""
+        kept = {index: obj for index, obj, _, _ in self.grown}
+        kept.update(self.buffer_parents)
+        kept.update(enumerate(self.roots))
+        for index in indexes:
+            if index not in kept:
+                self._go_down(self.chain(index), kept)
+        return kept
+
+    def _go_down(self, chain: list[int], kept: dict[int, Any]) -> None:
+        """Find each object of a chain among what the one before it refers to; stop where it has changed."""
+        obj = self.roots[chain[0]]
+        for index in chain[1:]:
+            if index in kept:
+                obj = kept[index]
+                continue
+            address = self.addresses[index]
+            found = [ref for ref in references(obj, self.kinds) if id(ref) == address]
+            if not found:
+                return
+            obj = kept[index] = found[0]
+
+    def chain(self, index: int) -> list[int]:
+        """Return the indexes from the root to an object."""
+        steps = [index]
+        while (index := self.parents[index]) != _ROOT:
+            steps.append(index)
+        steps.reverse()
+        return steps

@@ -1,0 +1,1 @@
+"""From readings to growth: series over rounds, their shape and their rate."""

@@ -1,0 +1,120 @@
+"""Every way leakdiff can refuse or fail, each with a slug that docs/messages.md explains."""
+
+from __future__ import annotations
+
+
+class LeakdiffError(Exception):
+    """The base of all errors leakdiff raises on purpose.
+
+    Attributes:
+        slug: The stable name under which docs/messages.md explains the message.
+    """
+
+    slug = "leakdiff-error"
+
+
+class BadOption(LeakdiffError, ValueError):
+    """An option has a value that cannot work."""
+
+    slug = "bad-option"
+
+    def __init__(self, name: str, value: object, must: str) -> None:
+        super().__init__(f"{name}={value!r} cannot work: {name} must be {must}.")
+
+
+class BadCallable(LeakdiffError, TypeError):
+    """What was given as step, setup or teardown cannot be called as such."""
+
+    slug = "bad-callable"
+
+    def __init__(self, role: str, saw: str, must: str) -> None:
+        super().__init__(f"{role} cannot be used: it is {saw}; {must}.")
+
+
+class UnsupportedInterpreter(LeakdiffError, RuntimeError):
+    """This interpreter's heap cannot be read exactly."""
+
+    slug = "unsupported-interpreter"
+
+    def __init__(self, saw: str) -> None:
+        super().__init__(
+            f"leakdiff reads the heap of CPython 3.11 or newer with the GIL; this is {saw}. "
+            "Run it under such an interpreter."
+        )
+
+
+class TargetNotFound(LeakdiffError, LookupError):
+    """The file, module or callable that was named does not exist."""
+
+    slug = "target-not-found"
+
+    def __init__(self, what: str, saw: str, todo: str) -> None:
+        super().__init__(f"{what} was not found: {saw}. {todo}")
+
+
+class TargetImportFailed(LeakdiffError, ImportError):
+    """The user's file or module raised while it was imported."""
+
+    slug = "target-import-failed"
+
+    def __init__(self, target: str, error: BaseException) -> None:
+        super().__init__(
+            f"{target} could not be imported: it raised {type(error).__name__} (traceback above). "
+            "Make it importable on its own first."
+        )
+
+
+class StepFailed(LeakdiffError, RuntimeError):
+    """The workload itself raised; the user's traceback is the cause."""
+
+    slug = "step-failed"
+
+    def __init__(self, role: str, where: str, error: BaseException) -> None:
+        super().__init__(
+            f"{role} raised {type(error).__name__} in {where}; the traceback is its cause. "
+            "Growth cannot be measured on a workload that fails: catch the error in the step if it belongs to the work."
+        )
+
+
+class StepForked(LeakdiffError, RuntimeError):
+    """A step returned in a forked child process."""
+
+    slug = "step-forked"
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"the step returned in a forked child process in {where}; only the parent is measured. "
+            "End the child inside the step (os._exit), or use multiprocessing or subprocess."
+        )
+
+
+class CannotMeasure(LeakdiffError, RuntimeError):
+    """Something this measurement needs is in use by someone else or missing."""
+
+    slug = "cannot-measure"
+
+    def __init__(self, what: str, saw: str, todo: str) -> None:
+        super().__init__(f"{what} cannot be measured: {saw}. {todo}")
+
+
+class CannotWrite(LeakdiffError, OSError):
+    """A report could not be written; nothing half-written stays."""
+
+    slug = "cannot-write"
+
+    def __init__(self, path: str, error: OSError) -> None:
+        super().__init__(f"{path} could not be written: {error.strerror or error}. Nothing was left behind.")
+
+
+class LeakFound(LeakdiffError, AssertionError):
+    """Raised by ``Report.expect_clean()`` when the report says LEAK, NATIVE or INCONCLUSIVE.
+
+    Attributes:
+        report: The report that says so.
+    """
+
+    slug = "leak-found"
+
+    def __init__(self, text: str, report: object) -> None:
+        super().__init__(text)
+        self.report = report

@@ -1,0 +1,1 @@
+"""From series and owners to findings: verdict, reason, fingerprint, advice."""

@@ -1,0 +1,98 @@
+"""The heap around what is new, in flat arrays: what capture hands to ownership."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+
+import attrs
+
+OLD = 0  # the birth of what was there before the first deep round
+
+
+@attrs.frozen
+class Site:
+    """A line of code that allocated something: file, line, function, and the line's text where it can be read."""
+
+    file: str
+    line: int
+    function: str = ""
+    code: str = ""
+
+
+@attrs.frozen
+class Step:
+    """One step of a path: how the object is reached from the one before it, and its type."""
+
+    label: str
+    type: str
+
+
+@attrs.frozen
+class Bound:
+    """A limit that will stop a container's growth.
+
+    Attributes:
+        kind: What sets it: ``lru_cache``, ``deque``, ``queue`` or the name of an attribute.
+        limit: Entries at most.
+        filled: Entries now.
+    """
+
+    kind: str
+    limit: int
+    filled: int
+
+
+@attrs.frozen
+class HeapGraph:
+    """New objects, the old ones that hold them, and every edge between them.
+
+    A node is an index. The first ``holders`` nodes are old objects that gained something; the rest are new,
+    or old but reachable only through new ones (birth ``OLD``).
+
+    Attributes:
+        rounds: Deep rounds; the birth of a new object is a number from 1 to it.
+        units: Units of work in all deep rounds together.
+        holders: How many of the nodes are old.
+        type_names: The names that ``types`` indexes.
+        types: Type index by node.
+        sizes: Shallow bytes by node, with those of the atoms only it refers to.
+        births: Round in which a node was born, or ``OLD``.
+        grown: Entries a holder gained over the deep rounds (negative when it shrank); 0 for new nodes.
+        buffers: Bytes a holder's buffers gained over the deep rounds; 0 for new nodes.
+        entries: References a node holds now.
+        groups: For holders, the number of a group of alike holders under one parent.
+        inside: For holders, the nearest holder above on the path, or -1.
+        sources: Edge sources, aligned with ``targets``.
+        targets: Edge targets.
+        atom_types: Type names of atoms (str, bytes, int, ...), which ``atoms`` indexes.
+        atoms: ``(node, atom type, count)`` of atoms that only new objects refer to.
+        orphans: New nodes that no root reaches, each with the references to it that nothing visible explains.
+        left_out: What was not looked at, in sentences.
+    """
+
+    rounds: int
+    units: int
+    holders: int
+    type_names: Sequence[str]
+    types: Sequence[int]
+    sizes: Sequence[int]
+    births: Sequence[int]
+    grown: Sequence[int]
+    buffers: Sequence[int]
+    entries: Sequence[int]
+    groups: Sequence[int]
+    inside: Sequence[int]
+    sources: Sequence[int] = attrs.field(factory=lambda: array("i"))
+    targets: Sequence[int] = attrs.field(factory=lambda: array("i"))
+    atom_types: Sequence[str] = ()
+    atoms: Sequence[tuple[int, int, int]] = ()
+    orphans: Sequence[tuple[int, int]] = ()
+    left_out: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<HeapGraph {self.holders:,} holders, {len(self.types) - self.holders:,} new objects>"
+
+    def type_of(self, node: int) -> str:
+        """Return the type name of a node."""
+        return self.type_names[self.types[node]]

@@ -1,0 +1,79 @@
+"""Who holds what grows: an accumulation found in the graph, and the owner it gets a name from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from leakdiff.model.heap import Bound, Site, Step
+
+ORPHANS = "held by C code"
+
+
+@attrs.frozen
+class Accumulation:
+    """A place in the heap graph under which new objects pile up, round after round.
+
+    Attributes:
+        path: Nodes from a holder down to the accumulation point (one node if the holder is it).
+        members: Holder nodes alike under one parent, which count as one owner.
+        reached: New nodes under it.
+        entries: Entries it gained, over all deep rounds, all members together.
+        buffer_bytes: Bytes its buffers gained.
+        objects: New objects it reaches, atoms included.
+        bytes: Their shallow bytes together, with the buffers.
+        retained: Bytes that only it holds (its dominator subtree).
+        types: Objects by type name.
+        tail: Nodes from the accumulation point down to the most numerous new type.
+        orphan: Whether no root reaches it.
+        cyclic: For orphans, whether they hold each other in a cycle.
+        unexplained: For orphans, references to the topmost that nothing visible explains.
+        graph: What lies above and under it, as a networkx graph of type names and counts.
+    """
+
+    path: tuple[int, ...]
+    members: tuple[int, ...]
+    reached: frozenset[int]
+    entries: int
+    buffer_bytes: int
+    objects: int
+    bytes: int
+    retained: int
+    types: Mapping[str, int]
+    tail: tuple[int, ...] = ()
+    orphan: bool = False
+    cyclic: bool = False
+    unexplained: int = 0
+    graph: Any = attrs.field(default=None, eq=False, repr=False)
+
+
+@attrs.frozen
+class Owner:
+    """An owner by the name a person can edit.
+
+    Attributes:
+        kind: The kind of root the path starts at: ``module``, ``class``, ``frame`` and so on.
+        name: The name, such as ``app.matching._inflight``; None where no owner exists.
+        steps: The path from the root down to the growing object, as steps.
+        depth: How many of the steps lead to the owner itself; the rest lead to the growing object.
+        type: The owner's type.
+        length: Entries it holds now.
+        key_shape: What its keys look like.
+        bound: What limits it.
+        entry_types: Types of its newest entries where gc cannot tell new from old, with their mean bytes.
+        born: Allocation sites, most frequent first.
+    """
+
+    kind: str
+    name: str | None
+    steps: tuple[Step, ...]
+    depth: int
+    type: str
+    length: int = 0
+    key_shape: str | None = None
+    bound: Bound | None = None
+    entry_types: tuple[tuple[str, int], ...] = ()
+    born: tuple[Site, ...] = ()
+    sites_by_type: Mapping[str, Site] = attrs.field(factory=dict)

@@ -1,0 +1,173 @@
+"""What leakdiff says: verdict, findings, evidence; names and numbers only."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from leakdiff.errors import LeakFound
+from leakdiff.model.heap import Bound, Site, Step
+from leakdiff.model.signals import Rate, Round
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+
+class Verdict(enum.StrEnum):
+    """How sure we are of what."""
+
+    LEAK = "LEAK"  # grows every round at a steady rate, and nothing bounds it
+    NATIVE = "NATIVE"  # C heap or leaked references grow: no Python object owns it
+    FILLING = "FILLING"  # grows towards a known bound and will stop there
+    STABLE = "STABLE"  # does not grow, or has stopped
+    INCONCLUSIVE = "INCONCLUSIVE"  # cannot be told; the reason says what to do
+
+
+ACCUSING = (Verdict.LEAK, Verdict.NATIVE)
+
+
+@attrs.frozen
+class TypeGrowth:
+    """One type that grows under an owner.
+
+    Attributes:
+        name: Its qualified name.
+        per_unit: Objects per unit of work.
+        count: Objects over the deep rounds.
+        site: Where most of them were allocated, if known.
+    """
+
+    name: str
+    per_unit: float
+    count: int
+    site: Site | None = None
+
+
+@attrs.frozen
+class Finding:
+    """One cause of growth.
+
+    Attributes:
+        verdict: What it is.
+        because: The reason, in a sentence a stranger can check.
+        fingerprint: Six hex digits that are the same on the next run.
+        owner: The owner by the name a person can edit; None where no Python object owns the growth.
+        owner_type: The owner's type, or the type at the top of what has no owner.
+        entries: Entries the owner holds now.
+        path: Steps from the root over the owner to a growing object.
+        depth: How many of the steps lead to the owner.
+        types: What grows, most first.
+        key_shape: What the owner's keys look like.
+        sites: Allocation sites, most frequent first.
+        per_unit: Rates: objects and shallow bytes under this owner; blocks and native bytes of the whole
+            process where the finding accounts for them.
+        per_entry: Bytes one entry retains, where entries are counted.
+        bound: What will stop the growth, if anything.
+        advice: What to do.
+        graph: The graph around the growing objects: type names with ``count`` and ``bytes``, edges with ``count``.
+    """
+
+    verdict: Verdict
+    because: str
+    fingerprint: str
+    owner: str | None
+    owner_type: str
+    entries: int
+    path: tuple[Step, ...]
+    depth: int
+    types: tuple[TypeGrowth, ...]
+    key_shape: str | None
+    sites: tuple[Site, ...]
+    per_unit: Rate
+    per_entry: float | None = None
+    entries_per_unit: float | None = None
+    bound: Bound | None = None
+    advice: str = ""
+    graph: nx.DiGraph[str] | None = attrs.field(default=None, eq=False, repr=False)
+
+    def __repr__(self) -> str:
+        return f"<Finding {self.verdict} {self.owner or self.owner_type} {self.per_unit.objects:.2f} objects per unit>"
+
+
+@attrs.frozen
+class Cost:
+    """What the check itself cost.
+
+    Attributes:
+        cpu_seconds: CPU seconds of leakdiff's own work, without the step.
+        walked: Objects of the heap walked, 0 if no walk was needed.
+    """
+
+    cpu_seconds: float = 0.0
+    walked: int = 0
+
+
+@attrs.frozen
+class Report:
+    """The answer of a check.
+
+    Attributes:
+        verdict: The gravest verdict that stands.
+        because: Its reason.
+        findings: Causes of growth, the gravest and heaviest first.
+        rounds: Every measured round with its raw signals.
+        not_analysed: What was not looked at or could not be, in sentences.
+        cost: What the check cost.
+        python: Version of the interpreter.
+        version: Version of leakdiff.
+    """
+
+    verdict: Verdict
+    because: str
+    findings: tuple[Finding, ...] = ()
+    rounds: tuple[Round, ...] = ()
+    not_analysed: tuple[str, ...] = ()
+    cost: Cost = Cost()
+    python: str = ""
+    version: str = ""
+
+    def __str__(self) -> str:
+        from leakdiff.render.text import headline
+
+        return headline(self)
+
+    def __repr__(self) -> str:
+        return f"<Report {self.verdict}, {len(self.findings)} finding(s), {len(self.rounds)} rounds>"
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    @property
+    def leaks(self) -> tuple[Finding, ...]:
+        """The findings that are leaks: LEAK or NATIVE."""
+        return tuple(finding for finding in self.findings if finding.verdict in ACCUSING)
+
+    def text(self) -> str:
+        """Return the full report as text."""
+        from leakdiff.render.text import render_text
+
+        return render_text(self)
+
+    def json(self) -> str:
+        """Return the report as JSON (format 1; docs/json.md has the schema)."""
+        from leakdiff.render.json import render_json
+
+        return render_json(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what ``json()`` encodes."""
+        from leakdiff.render.json import as_dict
+
+        return as_dict(self)
+
+    def expect_clean(self) -> None:
+        """Raise unless nothing leaks: one line at the end of a test.
+
+        Raises:
+            LeakFound: If the verdict is LEAK, NATIVE or INCONCLUSIVE; carries the report.
+        """
+        if self.verdict in (*ACCUSING, Verdict.INCONCLUSIVE):
+            raise LeakFound(self.text(), self)

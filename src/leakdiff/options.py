@@ -1,0 +1,65 @@
+"""Every knob once: its name, default, check and line of help; all faces read them here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from leakdiff.errors import BadOption
+
+
+def _whole(minimum: int) -> Any:
+    def check(_: object, attribute: attrs.Attribute[int], value: object) -> None:
+        if type(value) is not int or value < minimum:
+            raise BadOption(attribute.name, value, f"a whole number of at least {minimum}")
+
+    return check
+
+
+def _positive(_: object, attribute: attrs.Attribute[float], value: object) -> None:
+    if type(value) not in (int, float) or not value > 0:  # type: ignore[operator]
+        raise BadOption(attribute.name, value, "a number above 0")
+
+
+def _knob(default: Any, check: Any, text: str) -> Any:
+    return attrs.field(default=default, validator=check, metadata={"help": text})
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """How a check runs.
+
+    Attributes:
+        rounds: Measured rounds of the cheap tier.
+        units: Units of work a round; a prime makes accidental multiples unlikely.
+        warmup: Rounds before the first measurement.
+        frames: Frames tracemalloc keeps for each allocation in the deep tier.
+        max_objects: Objects the forward walk may visit.
+        max_seconds: Seconds the forward walk may take.
+        patience: Seconds spent on further rounds that only watch whether an owner stops growing.
+    """
+
+    rounds: int = _knob(5, _whole(2), "measured rounds")
+    units: int = _knob(101, _whole(1), "units of work in a round (a prime is best)")
+    warmup: int = _knob(2, _whole(0), "rounds before the first measurement")
+    frames: int = _knob(12, _whole(1), "frames kept for each allocation site")
+    max_objects: int = _knob(50_000_000, _whole(1_000), "objects the forward walk may visit")
+    max_seconds: float = _knob(120.0, _positive, "seconds the forward walk may take")
+    patience: float = _knob(1.5, _positive, "seconds to watch whether an owner stops growing")
+
+
+DEFAULTS = Options()
+
+
+def make_options(**knobs: Any) -> Options:
+    """Build options from keyword arguments.
+
+    Raises:
+        BadOption: If a name is unknown or a value cannot work.
+    """
+    known = attrs.fields_dict(Options)
+    for name, value in knobs.items():
+        if name not in known:
+            raise BadOption(name, value, f"one of {', '.join(sorted(known))}")
+    return Options(**knobs)

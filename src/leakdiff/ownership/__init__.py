@@ -1,0 +1,1 @@
+"""From new objects to owners: the referrer graph, and the place where growth accumulates."""

@@ -1,0 +1,141 @@
+"""A report as text: one line, or the whole first screen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from leakdiff.model.heap import Site
+from leakdiff.model.report import Finding, Report, Verdict
+from leakdiff.model.signals import Phase
+
+_MOST_FINDINGS = 5
+_MOST_TYPES = 5
+_CODE_COLUMN = 34
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def headline(report: Report) -> str:
+    """Return the report in one line."""
+    told = [finding for finding in report.findings if finding.verdict is report.verdict]
+    if not told or report.verdict is Verdict.STABLE:
+        return f"leakdiff: {report.verdict}  {report.because}"
+    return f"leakdiff: {_title(told[0])}"
+
+
+def render_text(report: Report) -> str:
+    """Return the whole report; ends without a newline."""
+    told = [finding for finding in report.findings if finding.verdict is not Verdict.STABLE]
+    blocks = [_block(finding, report) for finding in told[:_MOST_FINDINGS]]
+    if not blocks:
+        blocks = [headline(report)]
+    if len(told) > _MOST_FINDINGS:
+        blocks.append(f"  and {len(told) - _MOST_FINDINGS} smaller findings (--json has them all)")
+    if report.not_analysed:
+        blocks.append("\n".join(f"  note   {note}" for note in report.not_analysed))
+    return "\n\n".join(blocks)
+
+
+def size(count: float) -> str:
+    """Return a number of bytes as ``1.1 MiB``."""
+    step = 0
+    while abs(count) >= 1024 and step < len(_UNITS) - 1:
+        count /= 1024
+        step += 1
+    return f"{count:.0f} B" if step == 0 else f"{count:.1f} {_UNITS[step]}"
+
+
+def printable(text: str) -> str:
+    """Return text with everything escaped that could steer a terminal or break a line."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in text
+    )
+
+
+def _title(finding: Finding) -> str:
+    return f"{finding.verdict}  {_claim(finding)}    [{finding.fingerprint}]"
+
+
+def _claim(finding: Finding) -> str:
+    rate = finding.per_unit
+    if finding.owner is None:
+        return _claim_without_owner(finding)
+    name = printable(finding.owner)
+    if finding.verdict is Verdict.FILLING and finding.bound is not None:
+        return f"{name} fills up: {finding.bound.filled:,} of {finding.bound.limit:,} entries, then it stops"
+    if finding.entries_per_unit is not None:
+        each = f", {size(finding.per_entry)} each" if finding.per_entry else ""
+        return f"{name} grows by {finding.entries_per_unit:.2f} entries per unit{each}, never shrinks"
+    if rate.objects == 0:
+        return f"{name} grows by {size(rate.bytes)} per unit, never shrinks"
+    return f"{name} grows by {rate.objects:.2f} objects per unit, {size(rate.bytes)}, never shrinks"
+
+
+def _claim_without_owner(finding: Finding) -> str:
+    rate = finding.per_unit
+    if finding.types:
+        first = finding.types[0]
+        return f"{first.per_unit:.2f} {printable(first.name)} per unit stay alive without a Python owner"
+    if finding.owner_type == "C heap":
+        return f"the C heap grows by {size(rate.native_bytes or 0)} per unit"
+    if finding.owner_type == "file descriptors":
+        return "file descriptors are opened and never closed"
+    return f"{rate.blocks or 0:.2f} memory blocks per unit stay allocated without an owner"
+
+
+def _block(finding: Finding, report: Report) -> str:
+    lines = [f"leakdiff: {_title(finding)}", ""]
+    lines.extend(f"  {name:<5}  {text}" for name, text in _rows(finding, report))
+    return "\n".join(lines)
+
+
+def _rows(finding: Finding, report: Report) -> Iterator[tuple[str, str]]:
+    if finding.types:
+        yield "what", _what(finding, report)
+    if finding.owner is not None:
+        keys = f"         keys: {printable(finding.key_shape)}" if finding.key_shape else ""
+        held = f", {finding.entries:,} entries" if finding.entries_per_unit is not None else ""
+        yield "owner", f"{printable(finding.owner)}     {finding.owner_type}{held}{keys}"
+    yield "path", _path(finding)
+    for site in finding.sites[:3]:
+        yield "born", _site(site)
+    yield "why", finding.because
+    if finding.advice:
+        yield "fix", finding.advice
+
+
+def _what(finding: Finding, report: Report) -> str:
+    deep = sum(measured.units for measured in report.rounds if measured.phase is Phase.DEEP)
+    shown = [f"+{growth.count:,} {printable(growth.name)}" for growth in finding.types[:_MOST_TYPES]]
+    more = len(finding.types) - _MOST_TYPES
+    if more > 0:
+        shown.append(f"and {more} more types")
+    return "   ".join(shown) + (f"      in {deep:,} units" if deep else "")
+
+
+def _path(finding: Finding) -> str:
+    first, *rest = finding.path
+    named = [f"{first.type} {first.label}" if first.type != "native" else first.label]
+    named.extend(step.label.strip().removeprefix(".") for step in rest)
+    if len(finding.path) > finding.depth:
+        named.append(finding.path[-1].type)
+    return " ─ ".join(printable(name) for name in named)
+
+
+def _site(site: Site) -> str:
+    place = f"{short_path(site.file)}:{site.line}"
+    where = f"in {site.function}" if site.function else ""
+    return f"{place}  {where:<20}  {printable(site.code)}".rstrip()
+
+
+def short_path(path: str) -> str:
+    """Return a path as a reader knows it: below the working folder, or from the package on."""
+    for part in ("site-packages", "dist-packages"):
+        if (marker := f"{os.sep}{part}{os.sep}") in path:
+            return path.rpartition(marker)[2]
+    relative = os.path.relpath(path) if os.path.isabs(path) else path
+    return relative if not relative.startswith("..") else _last_parts(path.split(os.sep))
+
+
+def _last_parts(parts: Sequence[str]) -> str:
+    return os.sep.join(parts[-3:])

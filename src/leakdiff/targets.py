@@ -1,0 +1,113 @@
+"""Find what a command line names: FILE.py[:CALLABLE] or package.module:callable."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import attrs
+
+from leakdiff.errors import BadCallable, TargetImportFailed, TargetNotFound
+
+_DEFAULT = "step"
+
+
+@attrs.frozen
+class Target:
+    """The callables of a workload."""
+
+    step: Callable[..., Any]
+    setup: Callable[..., Any] | None
+    teardown: Callable[..., Any] | None
+
+
+def find_target(text: str, setup: str | None = None, teardown: str | None = None) -> Target:
+    """Import what ``text`` names and return its step, setup and teardown.
+
+    Args:
+        text: ``FILE.py``, ``FILE.py:CALLABLE`` or ``package.module:callable``.
+        setup: Name of the setup callable; ``setup`` where that exists, if None.
+        teardown: Name of the teardown callable; ``teardown`` where that exists, if None.
+
+    Raises:
+        TargetNotFound: If the file, module or callable does not exist.
+        TargetImportFailed: If importing it raises; the traceback goes to standard error.
+        BadCallable: If the name is not callable.
+    """
+    place, name = _split(text)
+    module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
+    return Target(
+        step=_callable(module, name or _DEFAULT, "step", place),
+        setup=_optional(module, setup, "setup", place),
+        teardown=_optional(module, teardown, "teardown", place),
+    )
+
+
+def _split(text: str) -> tuple[str, str]:
+    place, colon, name = text.rpartition(":")
+    if not colon or name.endswith(".py") or "/" in name or "\\" in name:
+        return text, ""
+    return place, name
+
+
+def _load_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise TargetNotFound(f"The file {path}", "there is no such file", "Give the path of a Python file.")
+    sys.path.insert(0, str(path.resolve().parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise TargetNotFound(f"The file {path}", "it is not a Python file", "Give the path of a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    return _executed(lambda: spec.loader.exec_module(module), module, str(path))  # type: ignore[union-attr]
+
+
+def _load_module(name: str) -> ModuleType:
+    sys.path.insert(0, "")
+    try:
+        found = importlib.util.find_spec(name)
+    except (ImportError, ValueError, AttributeError):
+        found = None
+    if found is None:
+        raise TargetNotFound(
+            f"The module {name!r}", "it cannot be imported from here", "Give FILE.py or package.module:callable."
+        )
+    return _executed(lambda: importlib.import_module(name), None, name)
+
+
+def _executed(load: Callable[[], ModuleType | None], module: ModuleType | None, name: str) -> ModuleType:
+    try:
+        loaded = load()
+    except Exception as error:
+        traceback.print_exc()
+        raise TargetImportFailed(name, error) from error
+    except SystemExit as error:
+        raise TargetImportFailed(name, error) from error
+    found = module if module is not None else loaded
+    assert found is not None
+    return found
+
+
+def _optional(module: ModuleType, name: str | None, role: str, place: str) -> Callable[..., Any] | None:
+    if name is None and not hasattr(module, role):
+        return None
+    return _callable(module, name or role, role, place)
+
+
+def _callable(module: ModuleType, name: str, role: str, place: str) -> Callable[..., Any]:
+    found: Any = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise TargetNotFound(
+                f"The {role} {name!r}", f"{place} has no such name", f"Define it, or name another: {place}:CALLABLE."
+            )
+        found = getattr(found, part)
+    if not callable(found):
+        raise BadCallable(role, f"a {type(found).__name__}", "give the name of a function")
+    return found  # type: ignore[no-any-return]
