@@ -182,9 +182,10 @@ def _deep_tier(bench: Bench, evidence: Evidence) -> Evidence:
 
 
 def _last_look(bench: Bench, evidence: Evidence) -> Evidence:
-    """Where nothing that grows has an owner, see once more whether anything still grows: it may be full by now."""
-    owned = any(not suspect.found.orphan for suspect in evidence.suspects)
-    return evidence if owned or not evidence.growing else _confirming_tier(bench, evidence)
+    """Where no owner goes on growing, see once more whether anything does: it may be full by now."""
+    if not evidence.growing or any(suspect.goes_on for suspect in evidence.suspects):
+        return evidence
+    return _confirming_tier(bench, evidence)
 
 
 def _with_sites(suspects: list[Suspect], traces: Traces) -> dict[str, Any]:

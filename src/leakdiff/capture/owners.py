@@ -23,7 +23,7 @@ from leakdiff.capture.kinds import (
 from leakdiff.capture.naming import class_home, describe_type, instance_dict, name_chain, name_edge
 from leakdiff.capture.newborn import Newborn
 from leakdiff.capture.references import references
-from leakdiff.capture.roots import Root
+from leakdiff.capture.roots import Roots
 from leakdiff.capture.sites import Sources, Stack
 from leakdiff.model.heap import Site, Step
 from leakdiff.model.owner import ORPHANS, Accumulation, Owner
@@ -37,7 +37,7 @@ class OwnerReader:
     """Turns accumulations into owners; holds live objects and must not outlive the check."""
 
     newborn: Newborn
-    roots: Sequence[Root]
+    roots: Roots
 
     def read(self, found: Accumulation) -> Owner:
         """Name an accumulation: root, steps, type, bound and key shape."""

@@ -41,18 +41,41 @@ def is_own_module(name: object) -> bool:
     return not name.startswith(_SHIPPED_WORKLOADS)
 
 
-def find_roots(workload: Iterable[tuple[str, Any]] = ()) -> list[Root]:
-    """Return every root, those a person can edit first: equal paths are told apart by this order."""
-    modules = list(_modules())
-    modules.sort(key=lambda root: root.name.partition(".")[0] in sys.stdlib_module_names)
-    return [
-        *modules,
-        Root("interpreter", "sys.modules", sys.modules),
-        *(Root("workload", role, target) for role, target in workload),
-        *_frames(),
-        *_contexts(),
-        *_interpreter(),
-    ]
+# Records that threads keep of themselves; a frame's local is a better name for what is in them.
+_THREAD_RECORDS = ("threading", "_thread")
+
+
+@attrs.frozen(eq=False)
+class Roots:
+    """All roots: those with names a person can edit, and those that only name what the former do not reach."""
+
+    first: tuple[Root, ...]
+    then: tuple[Root, ...]
+
+    def __getitem__(self, index: int) -> Root:
+        return (*self.first, *self.then)[index]
+
+    def targets(self) -> tuple[list[Any], list[Any]]:
+        """Return the live objects of both."""
+        return [root.target for root in self.first], [root.target for root in self.then]
+
+
+def find_roots(workload: Iterable[tuple[str, Any]] = ()) -> Roots:
+    """Return every root; of equally short paths that of the first root wins, so the user's modules lead."""
+    modules = sorted(_modules(), key=lambda root: root.name.partition(".")[0] in sys.stdlib_module_names)
+    return Roots(
+        first=(
+            *(root for root in modules if root.name not in _THREAD_RECORDS),
+            Root("interpreter", "sys.modules", sys.modules),
+            *(Root("workload", role, target) for role, target in workload),
+        ),
+        then=(
+            *_frames(),
+            *_contexts(),
+            *(root for root in modules if root.name in _THREAD_RECORDS),
+            *_interpreter(),
+        ),
+    )
 
 
 def own_namespaces() -> list[dict[str, Any]]:

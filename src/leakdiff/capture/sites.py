@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import gc
+import itertools
 import os
 import sysconfig
 import tokenize
@@ -15,11 +17,13 @@ from typing import Any, Self
 import attrs
 
 from leakdiff.capture.entries import newest
-from leakdiff.capture.kinds import PLAIN, Kinds, type_name
+from leakdiff.capture.kinds import PLAIN, Kinds, mro_of, type_name
 from leakdiff.capture.references import references
 from leakdiff.model.heap import Site
 
 _SAMPLE = 100
+_MOST_MEMBERS = 500_000
+_SETS = frozenset({set, frozenset})
 _OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _SHIPPED_WORKLOADS = tuple(os.path.join(_OWN, name) for name in ("demo", "selftest_plants"))
 _STDLIB = tuple(os.path.normpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib"))
@@ -87,8 +91,7 @@ def newborn_under(holders: Sequence[Any], new: Set[int]) -> list[Any]:
     kinds = Kinds()
     found: list[Any] = []
     for holder in holders[:_SAMPLE]:
-        keys, values = newest(holder, _SAMPLE)
-        found.extend([*values, *keys])
+        found.extend(_traced_members(holder))
         found.extend(ref for ref in references(holder, kinds)[:_SAMPLE] if id(ref) in new)
     seen = set(map(id, found))
     for obj in found:
@@ -99,6 +102,16 @@ def newborn_under(holders: Sequence[Any], new: Set[int]) -> list[Any]:
             seen.update(map(id, fresh))
             found.extend(ref for ref in fresh if id(ref) in new or kinds[type(ref)] != PLAIN)
     return found
+
+
+def _traced_members(holder: Any) -> list[Any]:
+    """Return new entries of a holder; a set keeps no order, but only what is new has a trace."""
+    if not _SETS.isdisjoint(mro_of(type(holder))):
+        members: Iterator[Any] = itertools.islice(iter(gc.get_referents(holder)), _MOST_MEMBERS)
+        traced = (member for member in members if tracemalloc.get_object_traceback(member) is not None)
+        return list(itertools.islice(traced, _SAMPLE))
+    keys, values = newest(holder, _SAMPLE)
+    return [*values, *keys]
 
 
 def stack_of(obj: Any) -> Stack:

@@ -14,7 +14,7 @@ from leakdiff.capture.marks import Mark, is_frozen_by_others, make_mark
 from leakdiff.capture.meter import Meter, count_tracked
 from leakdiff.capture.newborn import Newborn
 from leakdiff.capture.owners import LengthWatch
-from leakdiff.capture.roots import Root, find_roots, own_namespaces
+from leakdiff.capture.roots import Roots, find_roots, own_namespaces
 from leakdiff.capture.sites import Traces, Tracing, common_stacks, newborn_under, surviving_stacks
 from leakdiff.capture.walk import Budget, Lengths, Walk
 from leakdiff.capture.workload import Workload
@@ -171,7 +171,7 @@ class Deep:
     """What the deep tier found, live: to be read by an ``OwnerReader`` and let go."""
 
     newborn: Newborn
-    roots: list[Root]
+    roots: Roots
     units: int
 
 
@@ -239,14 +239,14 @@ def _deep_round(bench: Bench, units: int, where: str, mark: Mark) -> None:
 def _lengths(bench: Bench) -> Lengths:
     walk = Walk(_budget(bench))
     with collection_paused():
-        walk.from_roots([root.target for root in find_roots(bench.workload.roots())], own_namespaces())
+        walk.from_roots(*find_roots(bench.workload.roots()).targets(), avoid=own_namespaces())
     return walk.lengths
 
 
-def _walk_again(bench: Bench, before: Lengths, births: dict[int, int]) -> tuple[Newborn, list[Root]]:
+def _walk_again(bench: Bench, before: Lengths, births: dict[int, int]) -> tuple[Newborn, Roots]:
     roots = find_roots(bench.workload.roots())
     walk = Walk(_budget(bench), new=births, before=before)
-    walk.from_roots([root.target for root in roots], own_namespaces())
+    walk.from_roots(*roots.targets(), avoid=own_namespaces())
     bench.note(walk.budget.spent)
     return Newborn(walk), roots
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -104,24 +104,36 @@ class Walk:
     grown: list[tuple[int, Any, int, int]] = attrs.field(factory=list)
     buffers: dict[int, int] = attrs.field(factory=dict)
     buffer_parents: dict[int, Any] = attrs.field(factory=dict)
+    _copies: range = range(0)
 
-    def from_roots(self, targets: Iterable[Any], avoid: Iterable[Any] = ()) -> None:
-        """Walk everything the roots reach; do not enter what is to be avoided."""
+    def from_roots(self, first: Sequence[Any], then: Sequence[Any] = (), avoid: Iterable[Any] = ()) -> None:
+        """Walk everything the roots reach.
+
+        Args:
+            first: Roots whose names a person can edit; what they reach is named after them, however deep it lies.
+            then: Roots that only name the rest: copies of frame locals and the like, made for this walk.
+            avoid: Objects that are not entered.
+        """
         for target in avoid:
             self.pages.mark(target)
-        level = self.roots = list(targets)
-        for target in level:
+        self.roots = [*first, *then]
+        for target in self.roots:
             self.pages.mark(target)
-        self.addresses.extend(map(id, level))
-        self.parents.extend([_ROOT] * len(level))
-        start = 0
-        while level and self.budget.allows(len(self.addresses)):
-            following = self._expand(level, start)
-            start += len(level)
-            level = following
+        self.addresses.extend(map(id, self.roots))
+        self.parents.extend([_ROOT] * len(self.roots))
+        self._copies = range(len(first), len(self.roots))
+        self._from(list(first), 0)
+        self._from(list(then), len(first))
         if self.before is None:
             self.lengths.trim(max(20_000, len(self.addresses) // 10))
             self.lengths.buffers = {self.addresses[index]: size for index, size in self.buffers.items()}
+
+    def _from(self, level: list[Any], start: int) -> None:
+        """Walk level by level from objects whose indexes begin at ``start``."""
+        while level and self.budget.allows(len(self.addresses)):
+            following_start = len(self.addresses)
+            level = self._expand(level, start)
+            start = following_start
 
     def _expand(self, level: list[Any], index: int) -> list[Any]:
         """Visit what one level refers to and return the next level.
@@ -164,6 +176,8 @@ class Walk:
         return following
 
     def _remember(self, index: int, obj: object, count: int) -> None:
+        if index in self._copies:
+            return
         if self.before is None:
             self.lengths.entries[self.addresses[index]] = count
             if len(self.lengths.entries) > 1_000_000:

@@ -171,7 +171,7 @@ def _without_owner(evidence: Evidence, growing: Sequence[Growth]) -> list[Findin
     explained = sum(
         max(suspect.found.objects, suspect.found.entries)
         for suspect in evidence.suspects
-        if not suspect.found.orphan and opinion_on(suspect) is not None
+        if not suspect.found.orphan and (opinion := opinion_on(suspect)) and opinion.verdict is not Verdict.STABLE
     )
     whole = {growth.signal: growth.rate for growth in growing}
     blocks = whole.get("blocks", 0.0)

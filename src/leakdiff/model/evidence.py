@@ -31,6 +31,11 @@ class Suspect:
         """What the owner gained in each watched round."""
         return tuple(after - before for before, after in zip(self.lengths, self.lengths[1:], strict=False))
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it has an owner that was not seen to stop growing."""
+        return not self.found.orphan and (not self.gains or any(gain > 0 for gain in self.gains[-2:]))
+
 
 @attrs.frozen
 class Survivor:

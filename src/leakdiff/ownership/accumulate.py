@@ -85,7 +85,7 @@ def _weigh(graph: HeapGraph, members: tuple[int, ...], children: Mapping[int, Se
     gained = sum(graph.grown[node] for node in members)
     buffer_bytes = sum(graph.buffers[node] for node in members)
     direct = sum(1 for node in members for child in children.get(node, ()) if graph.births[child] != OLD)
-    if gained > 0:
+    if gained >= graph.rounds:
         atoms = max(0, gained - direct)
         return _Candidate(members, reached, gained, buffer_bytes, atoms)
     if buffer_bytes > 0:
