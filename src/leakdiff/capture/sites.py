@@ -62,13 +62,16 @@ def is_own_file(path: str) -> bool:
     return path.startswith(_OWN) and not path.startswith(_SHIPPED_WORKLOADS)
 
 
+def is_installed(path: str) -> bool:
+    """Tell whether a file belongs to an installed package."""
+    return any(part in path for part in _INSTALLED)
+
+
 def is_users_file(path: str) -> bool:
     """Tell whether a file is neither installed nor of the standard library: code the user can edit."""
     if path.startswith("<") or is_own_file(path):
         return False
-    if any(part in path for part in _INSTALLED):
-        return False
-    return not path.startswith(_STDLIB)
+    return not is_installed(path) and not path.startswith(_STDLIB)
 
 
 @attrs.frozen
@@ -158,17 +161,19 @@ class Sources:
 
     _files: dict[str, _Source] = attrs.field(factory=dict)
 
-    def sites(self, lines: Iterable[Line]) -> tuple[Site, ...]:
-        """Return the innermost line and, where that is in a library, the nearest line of the user's own code."""
-        chosen: list[Line] = []
-        for line in lines:
-            if not chosen and not line[0].startswith("<frozen"):
-                chosen.append(line)
-            if is_users_file(line[0]):
-                if line not in chosen:
-                    chosen.append(line)
-                break
-        return tuple(self.site(*line) for line in chosen)
+    def sites(self, stack: Stack) -> tuple[Site, ...]:
+        """Return the lines of a stack worth showing, innermost first.
+
+        They are the innermost, the innermost outside the standard library, and the innermost of the user's
+        own code.
+        """
+        real = [line for line in stack if not line[0].startswith("<")]
+        chosen = [
+            next(iter(real), None),
+            next((line for line in real if not line[0].startswith(_STDLIB) or is_installed(line[0])), None),
+            next((line for line in real if is_users_file(line[0])), None),
+        ]
+        return tuple(self.site(*line) for line in dict.fromkeys(chosen) if line is not None)
 
     def site(self, path: str, line: int) -> Site:
         """Describe one line."""

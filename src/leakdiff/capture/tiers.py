@@ -209,9 +209,10 @@ def traced_round(bench: Bench, units: int, holders: Sequence[Sequence[Any]]) -> 
         holders: For each owner, the live objects that hold its new entries.
     """
     bench.say("tracing allocations")
-    with Tracing(bench.options.frames) as tracing:
-        bench.note(tracing.note)
-        with make_mark() as mark:
+    with make_mark() as mark:
+        mark.collect()  # empties the free lists: what is made from them has no trace
+        with Tracing(bench.options.frames) as tracing:
+            bench.note(tracing.note)
             bench.run(units, "the traced round")
             mark.collect()
             survivors = surviving_stacks(units)

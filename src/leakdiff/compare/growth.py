@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leakdiff.model.series import Growth, series_of
+from leakdiff.model.series import Growth, Series, series_of
 from leakdiff.model.signals import FLOORS, Round
 
 TOTALS = ("blocks", "native_bytes", "fds", "threads")
@@ -43,7 +43,15 @@ def confirmed(suspected: Sequence[Growth], rounds: Sequence[Round]) -> list[Grow
     kept = []
     for growth in suspected:
         series = series_of(rounds, growth.signal)
-        enough = series.mean >= _KEPT * growth.series.mean
-        if series.total > 0 and enough and series.gains[-1] > 0:
+        if _goes_on(growth, series):
             kept.append(Growth(growth.signal, series))
     return kept
+
+
+def _goes_on(growth: Growth, series: Series) -> bool:
+    """Tell whether a signal keeps its rate; buffers grow by leaps, so native bytes are judged by their mean."""
+    if series.total <= 0:
+        return False
+    if growth.signal == "native_bytes":
+        return series.mean >= _KEPT * growth.series.mean
+    return series.gains[-1] > 0 and series.rate >= _KEPT * growth.rate

@@ -312,4 +312,4 @@ _NOUNS = {"blocks": "blocks", "native_bytes": "native bytes", "fds": "file descr
 
 
 def _rates(growing: Sequence[Growth]) -> str:
-    return ", ".join(f"{growth.series.mean:.2f} {_NOUNS[growth.signal]} per unit" for growth in growing)
+    return ", ".join(f"{growth.rate:.2f} {_NOUNS[growth.signal]} per unit" for growth in growing)

@@ -1,0 +1,114 @@
+"""``leakdiff selftest``: plant a leak of every kind we claim to see, and a clean twin, and judge them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from leakdiff.errors import TargetNotFound
+from leakdiff.selftest_plants import PLANTS, Plant
+
+_SECONDS = 120
+
+
+@attrs.frozen
+class Outcome:
+    """What leakdiff said of one plant or twin."""
+
+    verdict: str
+    named: str
+    exit: int
+
+
+@attrs.frozen
+class Row:
+    """One line of the table."""
+
+    plant: str
+    kind: str
+    expected: str
+    said: str
+    named: str
+    right: bool
+
+
+def run_selftest(names: Sequence[str] = ()) -> int:
+    """Judge every plant in a child process, print the table, and return 0 if all were judged right.
+
+    Raises:
+        TargetNotFound: If a name is not that of a plant.
+    """
+    plants = _choose(names)
+    rows: list[Row] = []
+    left_out: list[str] = []
+    for plant in plants:
+        if plant.needs is not None and importlib.util.find_spec(plant.needs) is None:
+            left_out.append(f"{plant.name}: not run, needs {plant.needs}")
+            continue
+        for row in _judge(plant):
+            rows.append(row)
+            print(_line(row), flush=True)
+    for reason in left_out:
+        print(reason)
+    right = sum(row.right for row in rows)
+    print(f"{right} of {len(rows)} judged right")
+    return 0 if right == len(rows) else 1
+
+
+def _choose(names: Sequence[str]) -> Sequence[Plant]:
+    known = {plant.name: plant for plant in PLANTS}
+    for name in names:
+        if name not in known:
+            raise TargetNotFound(f"The plant {name!r}", "there is none of that name", f"Known: {', '.join(known)}.")
+    return [known[name] for name in names] or PLANTS
+
+
+def _judge(plant: Plant) -> list[Row]:
+    rows = []
+    if plant.leak is not None and plant.expect is not None:
+        said = _run(plant.leak, plant.units)
+        right = said.verdict == plant.expect and (plant.owner or "") in said.named
+        rows.append(Row(plant.name, "leak", plant.expect, said.verdict, said.named, right))
+    said = _run(plant.clean, plant.units)
+    right = said.verdict in plant.twin_expect
+    rows.append(Row(plant.name, "twin", " or ".join(plant.twin_expect), said.verdict, said.named, right))
+    return rows
+
+
+def _run(target: str, units: int) -> Outcome:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "report.json"
+        command = [sys.executable, "-m", "leakdiff", "check", target]
+        command += ["--units", str(units), "--patience", "0.5", "--json", str(path)]
+        ended = subprocess.run(
+            command, capture_output=True, text=True, timeout=_SECONDS, check=False, env=_environment()
+        )
+        if not path.is_file():
+            return Outcome("ERROR", (ended.stderr.strip().splitlines() or ["no report"])[-1], ended.returncode)
+        report = json.loads(path.read_text("utf-8"))
+    return Outcome(report["verdict"], _named(report), ended.returncode)
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONHASHSEED": "0"}
+
+
+def _named(report: dict[str, Any]) -> str:
+    if not report["findings"]:
+        return ""
+    first = report["findings"][0]
+    return first["owner"] or " ".join(step["step"] for step in first["path"])
+
+
+def _line(row: Row) -> str:
+    mark = "ok" if row.right else "WRONG"
+    return f"{mark:<5}  {row.plant:<28}  {row.kind:<4}  {row.said:<12}  {row.named}"
