@@ -29,7 +29,8 @@ def length_of(obj: Any) -> int:
     for cls in _SIZED:
         if cls in bases:
             return int(cls.__len__(obj))
-    return len(gc.get_referents(obj))
+    attributes = instance_dict(obj)
+    return len(attributes) if attributes is not None else len(gc.get_referents(obj))
 
 
 def newest(obj: Any, count: int) -> tuple[list[Any], list[Any]]:
@@ -53,7 +54,8 @@ def newest(obj: Any, count: int) -> tuple[list[Any], list[Any]]:
                 return members, members
     except RuntimeError:  # another thread changed it while we looked
         return [], []
-    return [], gc.get_referents(obj)[:count]
+    attributes = instance_dict(obj)
+    return [], [*(attributes or {}).values(), *gc.get_referents(obj)][:count]
 
 
 def key_shape(keys: Sequence[Any]) -> str | None:

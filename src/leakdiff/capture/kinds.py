@@ -124,18 +124,22 @@ def _sizeof_is_c(cls: type) -> bool:
 
 
 def buffer_bytes(obj: object, kinds: Kinds) -> int:
-    """Return how many bytes a buffer holds, without copying it."""
+    """Return how many bytes a buffer or text holds, without copying it; what it has in reserve does not count."""
     cls = type(obj)
-    if kinds.ndarray is not None and kinds.ndarray in _mro(cls):
-        return int(kinds.ndarray.__dict__["nbytes"].__get__(obj))
-    if type_name(cls) == "_io.StringIO":
-        return _stringio_length(obj, cls)
-    return sys.getsizeof(obj)
+    if kinds[cls] == NDARRAY:
+        return int(kinds.ndarray.__dict__["nbytes"].__get__(obj))  # type: ignore[union-attr]
+    if cls in (str, bytes, bytearray):
+        return len(obj)  # type: ignore[arg-type]
+    if kinds[cls] != BUFFER:
+        return 0
+    if "tell" in cls.__dict__ or "seek" in cls.__dict__:
+        return _written(obj, cls)
+    return int(cls.__dict__["__len__"](obj) * cls.__dict__["itemsize"].__get__(obj))
 
 
-def _stringio_length(obj: object, cls: type) -> int:
-    """Return the position of a StringIO, at its end while it is written; 0 when closed."""
+def _written(stream: object, cls: type) -> int:
+    """Return the position of a BytesIO or StringIO: at its end while it is written, 0 when it is closed."""
     try:
-        return int(cls.__dict__["tell"](obj))
+        return int(cls.__dict__["tell"](stream))
     except ValueError:
         return 0

@@ -6,8 +6,10 @@ Only the few objects on a reported path come here; reading an instance's ``__dic
 from __future__ import annotations
 
 import collections
+import contextvars
 import functools
 import gc
+import itertools
 import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -194,6 +196,34 @@ def _lru_cache(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
     return (" cache", 1) if type(child) is dict else None
 
 
+def _thread_local(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:
+    """Name a value of any thread: the object refers to a dict by thread, whose values are the namespaces."""
+    if type(child) is not dict or not any(type_name(cls) == "_thread._local" for cls in mro_of(type(parent))):
+        return None
+    for taken, (namespace, value) in enumerate(itertools.pairwise([child, *rest[:2]]), start=2):
+        key = _key_of(namespace, value) if type(namespace) is dict else None
+        if key is not None:
+            return f".{key}", taken
+    return None
+
+
+def _context_variable(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:
+    """Name a value of a context: it lies under internal nodes of its mapping."""
+    if type(parent) is not contextvars.Context:
+        return None
+    for variable, value in parent.items():
+        for taken, below in enumerate([child, *rest], start=1):
+            if value is below:
+                return f" variable {variable.name}", taken
+    return None
+
+
+def _simple_queue(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
+    if type_name(type(parent)) != "_queue.SimpleQueue":
+        return None
+    return (" entries", 1) if type(child) is list else None
+
+
 def _task_coroutine(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
     if type(child) in _SUSPENDED and type_name(type(parent)).endswith("asyncio.Task"):
         return f" coroutine {_code_name(_code_of(child))}()", 1
@@ -207,6 +237,9 @@ _RULES: tuple[_Rule, ...] = (
     _suspended_local,
     _task_coroutine,
     _lru_cache,
+    _simple_queue,
+    _thread_local,
+    _context_variable,
     _known_field,
     _slot,
     _instance_attribute,

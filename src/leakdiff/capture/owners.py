@@ -10,9 +10,6 @@ import attrs
 
 from leakdiff.capture.entries import find_bound, key_shape, length_of, newest
 from leakdiff.capture.kinds import (
-    BUFFER,
-    NDARRAY,
-    TEXT,
     Kinds,
     buffer_bytes,
     dict_of_type,
@@ -75,7 +72,17 @@ class OwnerReader:
         indexes = walk.chain(self.newborn.indexes[found.path[0]])
         live = walk.live(indexes)
         holders = [live[index] for index in indexes if index in live]
-        return [*holders, *(self.newborn.nodes[node] for node in found.path[1:])]
+        below = [self.newborn.nodes[node] for node in found.path[1:]]
+        return [*holders, *below, *self._largest_buffer(found)]
+
+    def _largest_buffer(self, found: Accumulation) -> list[Any]:
+        """Return the buffer a holder keeps, where it is a buffer that grows."""
+        if found.entries or not found.buffer_bytes:
+            return []
+        kinds, holder = self.newborn.walk.kinds, self.newborn.nodes[found.path[0]]
+        held = [*references(holder, kinds), *(instance_dict(holder) or {}).values()]
+        sizes = [(size, ref) for ref in held if (size := buffer_bytes(ref, kinds)) > 0]
+        return [max(sizes, key=lambda sized: sized[0])[1]] if sizes else []
 
     def _root_of(self, chain: list[Any], found: Accumulation) -> tuple[str, str, str, list[Any]]:
         """Start the path at the last class on it that can be imported by name; else at its root."""
@@ -97,7 +104,7 @@ class OwnerReader:
         return Owner(
             kind="none",
             name=None,
-            steps=(Step(f"no referrer: {ORPHANS}", "native"), Step(" → ", describe_type(top)), *below),
+            steps=(Step(f"no referrer: {ORPHANS}", "native"), Step(describe_type(top), type_name(type(top))), *below),
             depth=1,
             type=type_name(type(top)),
         )
@@ -179,34 +186,22 @@ def _extent_of(reader: OwnerReader, found: Accumulation) -> Callable[[], int] | 
     members = [reader.newborn.nodes[node] for node in found.members]
     if found.entries:
         return lambda: sum(map(length_of, members))
+    chain = reader.chain(found)
     if found.buffer_bytes:
-        return lambda: sum(map(_held_bytes, members))
-    return _extent_by_name(reader.chain(found), found)
+        return _extent_by_name(chain, lambda buffer: buffer_bytes(buffer, Kinds()))
+    if len(found.path) == 2 and any(cls in mro_of(type(chain[-1])) for cls in _CONTAINERS):
+        return _extent_by_name(chain, length_of)
+    return None
 
 
-def _held_bytes(holder: Any) -> int:
-    """Return the bytes of all buffers and texts a holder refers to."""
-    kinds = Kinds()
-    total = 0
-    for ref in references(holder, kinds):
-        kind = kinds[type(ref)]
-        if kind == TEXT:
-            total += len(ref)
-        elif kind in (BUFFER, NDARRAY):
-            total += buffer_bytes(ref, kinds)
-    return total
-
-
-def _extent_by_name(chain: Sequence[Any], found: Accumulation) -> Callable[[], int] | None:
-    """Watch a container that is replaced by a larger one under the same name."""
-    if len(found.path) != 2 or not any(cls in mro_of(type(chain[-1])) for cls in _CONTAINERS):
-        return None
-    holder, container = chain[-2], chain[-1]
+def _extent_by_name(chain: Sequence[Any], measure: Callable[[Any], int]) -> Callable[[], int] | None:
+    """Watch what stands under a name, also when it is replaced by something larger; else the object itself."""
+    holder, target = chain[-2], chain[-1]
     namespace = holder if type(holder) is dict else instance_dict(holder)
-    names = [name for name, value in dict.copy(namespace or {}).items() if value is container]
+    names = [name for name, value in dict.copy(namespace or {}).items() if value is target]
     if not names or namespace is None:
-        return None
-    return lambda: length_of(namespace.get(names[0]))
+        return None if type(target) in (str, bytes) else lambda: measure(target)
+    return lambda: measure(namespace.get(names[0]))
 
 
 _CONTAINERS = (list, dict, set, frozenset, tuple)

@@ -120,15 +120,15 @@ def confirming_rounds(bench: Bench) -> list[Round]:
     """Measure the totals without a mark, between full collections: what a mark hides cannot lie here."""
     units, number = bench.options.units, 0
     meter = Meter(_CONFIRMING + 1)
-    gc.collect()
-    started = time.monotonic()
-    freed = gc.collect()
-    each = time.monotonic() - started < _QUICK_COLLECTION
     frozen = is_frozen_by_others()
     tracked: Callable[[], int] = (lambda: len(gc.get_objects())) if frozen else count_tracked
+    gc.collect()
     for _ in range(2):
-        meter.read(tracked(), freed)
+        meter.read(tracked(), 0)
     meter.restart()
+    started = time.monotonic()
+    freed = gc.collect()  # again: it empties the free lists, as the collection at the end of each round does
+    each = time.monotonic() - started < _QUICK_COLLECTION
     meter.read(tracked(), freed)
     try:
         while number < _CONFIRMING:

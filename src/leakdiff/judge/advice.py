@@ -21,8 +21,10 @@ _BY_STEP = (
 _NATIVE = "report it to the extension with the lines above, or free what its documentation says must be freed"
 
 
-def advise(verdict: Verdict, owner: Owner | None) -> str:
+def advise(verdict: Verdict, owner: Owner | None, kind: str = "") -> str:
     """Return one sentence of advice."""
+    if kind == "file descriptors":
+        return "close what is opened on every path (with statement)"
     if verdict is Verdict.NATIVE or owner is None:
         return _NATIVE
     if verdict is not Verdict.LEAK:

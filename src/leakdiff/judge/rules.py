@@ -50,6 +50,8 @@ def stopped_growing(suspect: Suspect) -> Opinion | None:
     gains = suspect.gains
     if len(gains) < _STOPPED_ROUNDS or any(gain > 0 for gain in gains[-_STOPPED_ROUNDS:]):
         return None
+    if suspect.found.buffer_bytes and not suspect.found.entries:
+        return Opinion(Verdict.STABLE, f"stopped growing at {max(suspect.lengths):,} bytes")
     return Opinion(Verdict.STABLE, f"stopped growing at {max(suspect.lengths):,} entries")
 
 

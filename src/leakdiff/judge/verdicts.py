@@ -240,16 +240,22 @@ def _descriptors(evidence: Evidence, fds: float) -> Finding:
         f"{fds:.2f} file descriptors per unit stay open and no Python object holds them",
         _rate(evidence, 0.0, 0.0),
         (),
+        Verdict.LEAK,
     )
 
 
 def _ownerless(
-    evidence: Evidence, kind: str, because: str, rate: Rate, survivors: Sequence[Survivor]
+    evidence: Evidence,
+    kind: str,
+    because: str,
+    rate: Rate,
+    survivors: Sequence[Survivor],
+    verdict: Verdict = Verdict.NATIVE,
 ) -> Finding:
     sites = tuple(dict.fromkeys(site for survivor in survivors for site in survivor.sites))
     place = f"{os.path.basename(sites[0].file)}:{sites[0].function}" if sites else ""
     return Finding(
-        verdict=Verdict.NATIVE,
+        verdict=verdict,
         because=because,
         fingerprint=fingerprint("native", kind, place),
         owner=None,
@@ -261,7 +267,7 @@ def _ownerless(
         key_shape=None,
         sites=sites,
         per_unit=rate,
-        advice=advise(Verdict.NATIVE, None),
+        advice=advise(verdict, None, kind),
     )
 
 
