@@ -26,7 +26,7 @@ from leakdiff.model.heap import Site, Step
 from leakdiff.model.owner import ORPHANS, Accumulation, Owner
 
 _FIRST = {"module": "attribute", "frame": "local", "context": "variable"}
-_MOST_SITES = 6
+_MOST_SITES = 8
 
 
 @attrs.define(eq=False)
@@ -111,13 +111,20 @@ class OwnerReader:
 
 
 def with_births(owner: Owner, found: Accumulation, stacks: dict[str, Stack], sources: Sources) -> Owner:
-    """Add allocation sites to an owner: those of types with a name of their own first, then the most numerous."""
-    by_type = {name: sites[0] for name, stack in stacks.items() if (sites := sources.sites(stack))}
-    order = sorted(stacks, key=lambda name: (name not in found.types, "." not in name, -found.types.get(name, 0), name))
-    born: list[Site] = []
-    for name in order:
-        born.extend(site for site in sources.sites(stacks[name]) if site not in born)
-    return attrs.evolve(owner, born=tuple(born[:_MOST_SITES]), sites_by_type=by_type)
+    """Add allocation sites to an owner, the lines of the user's own code first.
+
+    The types of the owner's entries lead, then those with a name of their own, then the most numerous.
+    """
+    entry_types = [name for name, _ in owner.entry_types]
+
+    def rank(name: str) -> tuple[bool, bool, bool, int, str]:
+        return name not in entry_types, name not in found.types, "." not in name, -found.types.get(name, 0), name
+
+    sites = {name: sources.sites(stacks[name]) for name in sorted(stacks, key=rank)}
+    nearest = [lines[-1] for lines in sites.values() if lines]
+    others = [site for lines in sites.values() for site in lines]
+    born = tuple(dict.fromkeys([*nearest, *others]))[:_MOST_SITES]
+    return attrs.evolve(owner, born=born, sites_by_type={name: lines[-1] for name, lines in sites.items() if lines})
 
 
 def _edge(owner: Any, tail: Sequence[Any]) -> tuple[str, str]:

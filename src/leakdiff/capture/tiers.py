@@ -21,7 +21,7 @@ from leakdiff.capture.workload import Workload
 from leakdiff.model.signals import Phase, Round
 from leakdiff.options import Options
 
-_QUICK_COLLECTION = 0.02  # seconds; where a full collection takes longer, rounds share one
+_QUICK_COLLECTION = 0.05  # seconds; where a full collection takes longer, rounds share one
 _CONFIRMING = 3
 _EXPECTED = 0.7  # share of the new objects that must have been reached; else the rest is looked for
 _MOST_NEW = 24_000
@@ -123,6 +123,7 @@ def confirming_rounds(bench: Bench) -> list[Round]:
     frozen = is_frozen_by_others()
     tracked: Callable[[], int] = (lambda: len(gc.get_objects())) if frozen else count_tracked
     gc.collect()
+    bench.run(units, "a settling round")  # the first round after a mark or a trace is like no other
     for _ in range(2):
         meter.read(tracked(), 0)
     meter.restart()

@@ -8,6 +8,7 @@ import attrs
 
 from leakdiff.model.evidence import Suspect
 from leakdiff.model.report import Verdict
+from leakdiff.model.signals import rate_text
 
 _STOPPED_ROUNDS = 2
 _WEAK_TYPES = ("weakref.ReferenceType", "ReferenceType", "weakref.KeyedRef", "weakref.ref", "weakref.WeakMethod")
@@ -77,7 +78,7 @@ def grows_for_ever(suspect: Suspect) -> Opinion | None:
     noun = "bytes" if suspect.found.buffer_bytes and not suspect.found.entries else "entries"
     return Opinion(
         Verdict.LEAK,
-        f"grew in {grew} of {len(gains)} further rounds by {rate:.2f} {noun} per unit, up to "
+        f"grew in {grew} of {len(gains)} further rounds by {rate_text(rate)} {noun} per unit, up to "
         f"{suspect.lengths[-1]:,}, and nothing bounds it",
     )
 

@@ -14,7 +14,7 @@ from leakdiff.model.evidence import Evidence, Suspect, Survivor
 from leakdiff.model.heap import Step
 from leakdiff.model.report import Finding, TypeGrowth, Verdict
 from leakdiff.model.series import Growth, series_of
-from leakdiff.model.signals import FLOORS, Rate
+from leakdiff.model.signals import FLOORS, Rate, rate_text
 
 _RANK = {Verdict.LEAK: 0, Verdict.NATIVE: 1, Verdict.FILLING: 2, Verdict.INCONCLUSIVE: 3, Verdict.STABLE: 4}
 _MOST_TYPES = 12
@@ -93,7 +93,12 @@ def _merged_types(one: Sequence[TypeGrowth], other: Sequence[TypeGrowth]) -> tup
         types[growth.name] = growth if known is None else attrs.evolve(
             known, per_unit=known.per_unit + growth.per_unit, count=known.count + growth.count
         )
-    return tuple(sorted(types.values(), key=lambda growth: (-growth.count, "." not in growth.name, growth.name)))
+    return tuple(sorted(types.values(), key=_named_first))
+
+
+def _named_first(growth: TypeGrowth) -> tuple[bool, int, str]:
+    """Order types with a name of their own before builtins, then by count."""
+    return "." not in growth.name, -growth.count, growth.name
 
 
 def _is_worth_telling(suspect: Suspect, evidence: Evidence, growing: Sequence[Growth]) -> bool:
@@ -114,7 +119,7 @@ def _finding(suspect: Suspect, evidence: Evidence, verdict: Verdict, because: st
     atoms = found.objects - sum(found.types.values())
     if atoms > 0 and owner.entry_types:
         types.extend(_entries_as_types(suspect, atoms, units))
-    types.sort(key=lambda growth: (-growth.count, "." not in growth.name, growth.name))
+    types.sort(key=_named_first)
     entries = found.entries or len(found.members)
     size = found.bytes + sum(mean * atoms // len(owner.entry_types) for _, mean in owner.entry_types if atoms > 0)
     return Finding(
@@ -215,7 +220,7 @@ def _leaked_references(evidence: Evidence, blocks: float) -> Finding:
     return _ownerless(
         evidence,
         "leaked references",
-        f"{blocks:.2f} Python memory blocks per unit stay allocated in every round, and no object that gc or a "
+        f"{rate_text(blocks)} Python memory blocks per unit stay allocated in every round, and no object that gc or a "
         "walk of the heap can reach holds them: C code leaked references to objects without members",
         Rate(objects=0.0, bytes=size, blocks=blocks, native_bytes=series_of(evidence.confirming, "native_bytes").mean),
         evidence.survivors[:3],
@@ -237,7 +242,7 @@ def _descriptors(evidence: Evidence, fds: float) -> Finding:
     return _ownerless(
         evidence,
         "file descriptors",
-        f"{fds:.2f} file descriptors per unit stay open and no Python object holds them",
+        f"{rate_text(fds)} file descriptors per unit stay open and no Python object holds them",
         _rate(evidence, 0.0, 0.0),
         (),
         Verdict.LEAK,
@@ -318,4 +323,4 @@ _NOUNS = {"blocks": "blocks", "native_bytes": "native bytes", "fds": "file descr
 
 
 def _rates(growing: Sequence[Growth]) -> str:
-    return ", ".join(f"{growth.rate:.2f} {_NOUNS[growth.signal]} per unit" for growth in growing)
+    return ", ".join(f"{rate_text(growth.rate)} {_NOUNS[growth.signal]} per unit" for growth in growing)

@@ -59,3 +59,8 @@ class Rate:
     bytes: float = 0.0
     blocks: float | None = None
     native_bytes: float | None = None
+
+
+def rate_text(rate: float) -> str:
+    """Return a rate as ``1.00``, a small one with two significant digits, such as ``0.001``."""
+    return f"{rate:,.2f}" if abs(rate) >= 0.1 or rate == 0 else f"{rate:.2g}"

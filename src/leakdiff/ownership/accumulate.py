@@ -15,6 +15,7 @@ _MOST_CANDIDATES = 200
 _MOST_DESCENT = 64
 _DOMINANT = 0.8  # a child with this share of what lies below is followed downwards
 _MOST_DRAWN = 60
+_MOST_SEARCHED = 5_000
 _ROOT = "root"
 
 
@@ -210,22 +211,28 @@ def _types_of(graph: HeapGraph, nodes: Iterable[int]) -> Counter[str]:
 def _tail(
     graph: HeapGraph, start: int, reached: frozenset[int], children: Mapping[int, Sequence[int]]
 ) -> tuple[int, ...]:
-    """Return the shortest way from the owner down to one object of the type that tells most.
+    """Return the shortest way from the owner down to the nearest new object whose type has a name of its own.
 
-    That is the most numerous type with a name of its own; plain containers only where there is nothing else.
+    Where all types are builtins it is the nearest object at all.
     """
     came_from = {start: start}
     order = [start]
+    best: int | None = None
     for node in order:
         for child in children.get(node, ()):
             if child in reached and child not in came_from:
                 came_from[child] = node
                 order.append(child)
-    if len(order) == 1:
-        return ()
-    counts = Counter(graph.type_of(node) for node in order[1:])
-    best = min(order[1:], key=lambda node: ("." not in graph.type_of(node), -counts[graph.type_of(node)], order.index(node) if len(order) < 2000 else node))
-    way = [best]
+                best = child if best is None else best
+                if "." in graph.type_of(child):
+                    return _way(child, start, came_from)
+        if len(order) > _MOST_SEARCHED:
+            break
+    return _way(best, start, came_from) if best is not None else ()
+
+
+def _way(node: int, start: int, came_from: Mapping[int, int]) -> tuple[int, ...]:
+    way = [node]
     while came_from[way[-1]] != start:
         way.append(came_from[way[-1]])
     return tuple(reversed(way))
@@ -240,10 +247,14 @@ def _draw(
         name = f"owner {graph.type_of(node)}" if node in members else graph.type_of(node)
         edges.update((name, graph.type_of(child)) for child in children.get(node, ()) if child in reached)
     drawn: nx.DiGraph[str] = nx.DiGraph()
-    counts = Counter(graph.type_of(node) for node in reached)
-    for name, count in counts.items():
-        drawn.add_node(name, count=count, bytes=sum(graph.sizes[n] for n in reached if graph.type_of(n) == name))
-    for (source, target), count in edges.most_common(_MOST_DRAWN):
+    counts: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for node in reached:
+        counts[graph.type_of(node)] += 1
+        sizes[graph.type_of(node)] += graph.sizes[node]
+    for name in sorted(counts):
+        drawn.add_node(name, count=counts[name], bytes=sizes[name])
+    for (source, target), count in sorted(edges.items(), key=lambda item: (-item[1], item[0]))[:_MOST_DRAWN]:
         drawn.add_edge(source, target, count=count)
     return drawn
 

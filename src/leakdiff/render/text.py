@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from leakdiff.model.heap import Site
 from leakdiff.model.report import Finding, Report, Verdict
-from leakdiff.model.signals import Phase
+from leakdiff.model.signals import Phase, rate_text
 
 _MOST_FINDINGS = 5
 _MOST_TYPES = 5
@@ -65,22 +65,22 @@ def _claim(finding: Finding) -> str:
         return f"{name} fills up: {finding.bound.filled:,} of {finding.bound.limit:,} entries, then it stops"
     if finding.entries_per_unit is not None:
         each = f", {size(finding.per_entry)} each" if finding.per_entry else ""
-        return f"{name} grows by {finding.entries_per_unit:.2f} entries per unit{each}, never shrinks"
+        return f"{name} grows by {rate_text(finding.entries_per_unit)} entries per unit{each}, never shrinks"
     if rate.objects == 0:
         return f"{name} grows by {size(rate.bytes)} per unit, never shrinks"
-    return f"{name} grows by {rate.objects:.2f} objects per unit, {size(rate.bytes)}, never shrinks"
+    return f"{name} grows by {rate_text(rate.objects)} objects per unit, {size(rate.bytes)}, never shrinks"
 
 
 def _claim_without_owner(finding: Finding) -> str:
     rate = finding.per_unit
     if finding.types:
         first = finding.types[0]
-        return f"{first.per_unit:.2f} {printable(first.name)} per unit stay alive without a Python owner"
+        return f"{rate_text(first.per_unit)} {printable(first.name)} per unit stay alive without a Python owner"
     if finding.owner_type == "C heap":
         return f"the C heap grows by {size(rate.native_bytes or 0)} per unit"
     if finding.owner_type == "file descriptors":
         return "file descriptors are opened and never closed"
-    return f"{rate.blocks or 0:.2f} memory blocks per unit stay allocated without an owner"
+    return f"{rate_text(rate.blocks or 0)} memory blocks per unit stay allocated without an owner"
 
 
 def _block(finding: Finding, report: Report) -> str:
@@ -93,7 +93,8 @@ def _rows(finding: Finding, report: Report) -> Iterator[tuple[str, str]]:
     if finding.types:
         yield "what", _what(finding, report)
     if finding.owner is not None:
-        keys = f"         keys: {printable(finding.key_shape)}" if finding.key_shape else ""
+        noun = "members" if finding.owner_type in ("set", "frozenset") else "keys"
+        keys = f"         {noun}: {printable(finding.key_shape)}" if finding.key_shape else ""
         held = f", {finding.entries:,} entries" if finding.entries_per_unit is not None else ""
         yield "owner", f"{printable(finding.owner)}     {finding.owner_type}{held}{keys}"
     yield "path", _path(finding)
