@@ -162,8 +162,8 @@ def _deep_tier(bench: Bench, evidence: Evidence) -> Evidence:
     from leakdiff.capture.tiers import deep_rounds, traced_round, watched_rounds
     from leakdiff.ownership import accumulate  # noqa: F401 - networkx is imported before anything is measured
 
-    objects = _objects_per_unit(evidence.confirming)
-    deep = deep_rounds(bench, DEEP_ROUNDS, objects)
+    objects = _per_unit(evidence.confirming, "objects")
+    deep = deep_rounds(bench, DEEP_ROUNDS, objects, _per_unit(evidence.confirming, "native_bytes"))
     found = _accumulations(bench, deep)
     reader = OwnerReader(deep.newborn, deep.roots)
     owners = [reader.read(accumulation) for accumulation in found]
@@ -173,7 +173,7 @@ def _deep_tier(bench: Bench, evidence: Evidence) -> Evidence:
     del deep, reader
     traces = traced_round(bench, units // DEEP_ROUNDS, holders)
     del holders
-    watched = watched_rounds(bench, watch, sum(item.bytes for item in found[:1]) / units)
+    watched = watched_rounds(bench, watch, units // DEEP_ROUNDS, sum(item.bytes for item in found[:1]) / units)
     suspects = [
         Suspect(accumulation, owner, watch.lengths(position), watched)
         for position, (accumulation, owner) in enumerate(zip(found, owners, strict=True))
@@ -201,8 +201,8 @@ def _with_sites(suspects: list[Suspect], traces: Traces) -> dict[str, Any]:
     return {"suspects": tuple(placed), "survivors": tuple(survivors)}
 
 
-def _objects_per_unit(confirming: tuple[Round, ...]) -> float:
-    return sum(measured.objects for measured in confirming) / sum(measured.units for measured in confirming)
+def _per_unit(rounds: tuple[Round, ...], signal: str) -> float:
+    return sum(measured.of(signal) for measured in rounds) / sum(measured.units for measured in rounds)
 
 
 def _accumulations(bench: Bench, deep: Deep) -> list[Accumulation]:

@@ -11,8 +11,9 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from leakdiff.capture.kinds import mro_of, type_name
+from leakdiff.capture.kinds import Kinds, mro_of, type_name
 from leakdiff.capture.naming import instance_dict
+from leakdiff.capture.references import references
 from leakdiff.model.heap import Bound
 
 _SAMPLE = 32
@@ -30,7 +31,7 @@ def length_of(obj: Any) -> int:
         if cls in bases:
             return int(cls.__len__(obj))
     attributes = instance_dict(obj)
-    return len(attributes) if attributes is not None else len(gc.get_referents(obj))
+    return len(attributes) if attributes is not None else len(references(obj, Kinds()))
 
 
 def newest(obj: Any, count: int) -> tuple[list[Any], list[Any]]:
@@ -55,7 +56,7 @@ def newest(obj: Any, count: int) -> tuple[list[Any], list[Any]]:
     except RuntimeError:  # another thread changed it while we looked
         return [], []
     attributes = instance_dict(obj)
-    return [], [*(attributes or {}).values(), *gc.get_referents(obj)][:count]
+    return [], [*(attributes or {}).values(), *references(obj, Kinds())][:count]
 
 
 def key_shape(keys: Sequence[Any]) -> str | None:
@@ -140,6 +141,9 @@ def find_bound(chain: Iterable[Any]) -> Bound | None:
         limit = collections.deque.maxlen.__get__(container)  # type: ignore[attr-defined]
         if limit is not None:
             return Bound("deque(maxlen)", limit, length_of(container))
+    if type_name(type(container)) == "_lru.LRU":
+        cls = type(container)
+        return Bound("LRU(size)", cls.__dict__["get_size"](container), len(cls.__dict__["keys"](container)))
     for holder in reversed(above[-4:]):
         if type_name(type(holder)) == "functools._lru_cache_wrapper":
             return _lru_bound(holder)

@@ -13,6 +13,10 @@ TEXT = 2  # exact str and bytes: atoms whose length can grow
 BUFFER = 3  # bytearray, array, BytesIO, StringIO, ndarray: atoms whose bytes can grow
 NDARRAY = 4  # a buffer that may also hold objects, which it hides from gc
 MODULE = 5  # walked by its __dict__: get_referents(module) can crash (gh-122695)
+HIDER = 6  # an extension type that hides its contents from gc, and that an adapter can look into
+
+# Extension types whose contents gc cannot see, by where the program has loaded them from.
+_HIDERS = (("greenlet", "greenlet"), ("lru", "LRU"))
 
 _HAVE_GC = 1 << 14  # Py_TPFLAGS_HAVE_GC
 _GC_HEADER = 16
@@ -83,6 +87,11 @@ class Kinds(dict[type, int]):
             cls = loaded(module, name)
             if cls is not None:
                 self[cls] = BUFFER
+        self.hiders = [cls for module, name in _HIDERS if (cls := loaded(module, name)) is not None]
+
+    def hider_of(self, cls: type) -> type | None:
+        """Return the hiding extension type that a class is or derives from."""
+        return next((hider for hider in self.hiders if hider in _mro(cls)), None)
 
     def __missing__(self, cls: type) -> int:
         kind = self[cls] = self._classify(cls)
@@ -94,6 +103,8 @@ class Kinds(dict[type, int]):
             return NDARRAY
         if types.ModuleType in bases:
             return MODULE
+        if self.hiders and self.hider_of(cls) is not None:
+            return HIDER
         if not _flags(cls) & _HAVE_GC:
             return ATOM
         return PLAIN

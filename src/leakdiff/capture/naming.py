@@ -15,8 +15,9 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from leakdiff.capture.kinds import dict_of_module, dict_of_type, mro_of, type_name
-from leakdiff.capture.roots import locals_of
+from leakdiff.capture.frames import locals_of
+from leakdiff.capture.kinds import HIDER, NDARRAY, Kinds, dict_of_module, dict_of_type, mro_of, type_name
+from leakdiff.capture.references import greenlet_locals
 from leakdiff.model.heap import Step
 
 ANY_ENTRY = "[*]"
@@ -137,6 +138,9 @@ def _suspended_local(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
         frame = cls.__dict__[_FRAME_FIELD[cls]].__get__(parent)
     elif cls is types.FrameType:
         frame = parent
+    elif any(type_name(base) == "greenlet.greenlet" for base in mro_of(cls)):
+        names = [name for name, value in greenlet_locals(parent) if value is child]
+        return (f" greenlet local {names[0]}", 1) if names else None
     else:
         return None
     names = [name for name, value in locals_of(frame).items() if value is child] if frame is not None else []
@@ -185,7 +189,7 @@ def _entry(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
     if dict in bases:
         is_key = any(key is child for key in _each_key(parent))
         return (" key", 1) if is_key else (ANY_ENTRY, 1)
-    if any(cls in bases for cls in _SEQUENCES):
+    if any(cls in bases for cls in _SEQUENCES) or Kinds()[type(parent)] in (NDARRAY, HIDER):
         return ANY_ENTRY, 1
     return None
 

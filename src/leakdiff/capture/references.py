@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import types
 from collections.abc import Sequence
 from typing import Any
 
-from leakdiff.capture.kinds import BUFFER, MODULE, NDARRAY, PLAIN, Kinds, dict_of_module
+from leakdiff.capture.frames import locals_of
+from leakdiff.capture.kinds import BUFFER, HIDER, MODULE, NDARRAY, PLAIN, Kinds, dict_of_module, dict_of_type, mro_of
 
 
 def references(obj: object, kinds: Kinds) -> Sequence[Any]:
@@ -18,7 +20,34 @@ def references(obj: object, kinds: Kinds) -> Sequence[Any]:
         return [dict_of_module(obj)]
     if kind == NDARRAY:
         return [*gc.get_referents(obj), *array_items(obj, kinds)]
+    if kind == HIDER:
+        return [*gc.get_referents(obj), *_look_into(obj, kinds.hider_of(type(obj)))]
     return ()
+
+
+def _look_into(obj: object, hider: Any) -> list[Any]:
+    if hider.__name__ == "greenlet":
+        return [value for _, value in greenlet_locals(obj)]
+    return [part for pair in hider.__dict__["items"](obj) for part in pair]
+
+
+def greenlet_locals(obj: object) -> list[tuple[str, Any]]:
+    """Return names and values of the locals of all frames of a suspended greenlet; none if it runs or has ended."""
+    frame = _greenlet_frame(obj)
+    found: list[tuple[str, Any]] = []
+    while frame is not None:
+        found.extend(locals_of(frame).items())
+        frame = frame.f_back
+    return found
+
+
+def _greenlet_frame(obj: object) -> types.FrameType | None:
+    for cls in mro_of(type(obj)):
+        descriptor = dict_of_type(cls).get("gr_frame")
+        if type(descriptor) is types.GetSetDescriptorType:
+            frame = descriptor.__get__(obj)
+            return frame if type(frame) is types.FrameType else None
+    return None
 
 
 def array_items(obj: object, kinds: Kinds) -> list[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _signal
 import contextvars
-import inspect
 import sys
 import threading
 import types
@@ -13,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from leakdiff.capture.frames import locals_of
 from leakdiff.capture.kinds import dict_of_module, mro_of
 
 _OWN = "leakdiff"
@@ -113,19 +113,6 @@ def _frames() -> Iterator[Root]:
         held = error if error is not None else None
         if held is not None:
             yield Root("exception", f"handled in thread {names.get(ident, ident)!r}", [held])
-
-
-def locals_of(frame: types.FrameType) -> dict[str, Any]:
-    """Return a copy of a frame's locals and do not pin them.
-
-    Up to 3.12 reading ``f_locals`` leaves a dict in the frame that keeps every local alive until the
-    function returns; emptying that dict lets them go.
-    """
-    shown = frame.f_locals
-    copied = dict(shown)
-    if sys.version_info < (3, 13) and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
-        shown.clear()  # type: ignore[attr-defined]
-    return copied
 
 
 def _contexts() -> Iterator[Root]:

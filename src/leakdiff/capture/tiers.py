@@ -26,6 +26,8 @@ _CONFIRMING = 3
 _EXPECTED = 0.7  # share of the new objects that must have been reached; else the rest is looked for
 _MOST_NEW = 24_000
 _LEAST_DEEP_UNITS = 11
+_SECONDS_A_ROUND = 2.0
+_OFTEN = 0.2  # objects per unit above which fewer units show the same
 _WATCHED_ROUNDS = 60
 _LEAST_WATCHED = 3
 _IDLE_SECONDS = 0.5
@@ -176,11 +178,11 @@ class Deep:
     units: int
 
 
-def deep_rounds(bench: Bench, rounds: int, objects_per_unit: float) -> Deep:
+def deep_rounds(bench: Bench, rounds: int, objects_per_unit: float, bytes_per_unit: float) -> Deep:
     """Run rounds under marks and walk the heap before and after: what gained references, and what is new."""
     bench.say("walking the heap")
     before = _lengths(bench)
-    units = _deep_units(bench.options.units, rounds, objects_per_unit)
+    units = _deep_units(bench, rounds, objects_per_unit, bytes_per_unit)
     births: dict[int, int] = {}
     with make_mark() as mark:
         for number in range(1, rounds + 1):
@@ -226,11 +228,19 @@ def traced_round(bench: Bench, units: int, holders: Sequence[Sequence[Any]]) -> 
             )
 
 
-def _deep_units(units: int, rounds: int, objects_per_unit: float) -> int:
-    """Do fewer units a round where each leaves many objects: a graph of 24,000 is enough to see by."""
-    if objects_per_unit * units * rounds <= _MOST_NEW:
-        return units
-    return min(units, max(_LEAST_DEEP_UNITS, int(_MOST_NEW / rounds / objects_per_unit)))
+def _deep_units(bench: Bench, rounds: int, objects_per_unit: float, bytes_per_unit: float) -> int:
+    """Do fewer units a round where each leaves many objects or bytes, or takes long, and few show the growth.
+
+    A graph of 24,000 objects is enough to see by. Rare leaks keep their units: they need them.
+    """
+    units = bench.options.units
+    seconds = bench.time.wall / units
+    limits = (
+        _MOST_NEW / rounds / max(objects_per_unit, 1e-9),
+        _MOST_GROWTH / rounds / max(bytes_per_unit, 1e-9),
+        _SECONDS_A_ROUND / max(seconds, 1e-9) if objects_per_unit >= _OFTEN or bytes_per_unit >= 1 else units,
+    )
+    return min(units, max(_LEAST_DEEP_UNITS, int(min(limits))))
 
 
 def _deep_round(bench: Bench, units: int, where: str, mark: Mark) -> None:
@@ -269,12 +279,13 @@ def collection_paused() -> Iterator[None]:
             gc.enable()
 
 
-def watched_rounds(bench: Bench, watch: LengthWatch, bytes_per_unit: float) -> int:
+def watched_rounds(bench: Bench, watch: LengthWatch, units: int, bytes_per_unit: float) -> int:
     """Run further rounds that only read the lengths of owners; stop when none grows or patience ends.
 
     Args:
         bench: The workload and its options.
         watch: The owners.
+        units: Units of work in each round.
         bytes_per_unit: What a unit leaks: the rounds must not fill the memory.
 
     Returns:
@@ -282,7 +293,6 @@ def watched_rounds(bench: Bench, watch: LengthWatch, bytes_per_unit: float) -> i
     """
     if not watch.extents:
         return 0
-    units = bench.options.units
     most = min(_WATCHED_ROUNDS, int(_MOST_GROWTH / (bytes_per_unit * units + 1)))
     deadline = time.monotonic() + bench.options.patience
     watch.read()
