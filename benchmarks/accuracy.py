@@ -467,7 +467,7 @@ def install_leakdiff(environment: Environment) -> None:
     Edits of the source need no new installation; a new version or dependency does.
     """
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
-    needs = [str(REPOSITORY), project["version"], *sorted(project["dependencies"])]
+    needs = [str(REPOSITORY), project.get("version", "dynamic"), *sorted(project["dependencies"])]
     stamp = environment.home / "leakdiff.json"
     if stamp.exists() and json.loads(stamp.read_text("utf-8")) == needs:
         return

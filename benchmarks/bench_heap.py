@@ -96,17 +96,14 @@ def rarely_leaking(units: int) -> None:
             slow_requests.append(request)
 
 
+_malloc = ctypes.CDLL(None).malloc
+_malloc.argtypes, _malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+
+
 def leak_malloc(units: int) -> None:
     """Take 16 bytes from C a unit, and forget their address."""
-    malloc = _malloc()
     for _ in range(units):
-        malloc(16)
-
-
-def _malloc() -> Callable[[int], Any]:
-    malloc = ctypes.CDLL(None).malloc
-    malloc.argtypes, malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
-    return malloc
+        _malloc(16)
 
 
 # --- Clocks ---------------------------------------------------------------------------------------

@@ -54,7 +54,8 @@ def name_chain(chain: Sequence[Any], first: str) -> list[Step]:
     while at < len(chain) - 1:
         label, taken = _name_root_edge(chain, first) if at == 0 and first != "edge" else name_edge(chain, at)
         at += taken
-        steps.append(Step(label, describe_type(chain[at])))
+        if [step.label for step in steps[-2:]] != [label, label]:  # a long chain of the same is named by its start
+            steps.append(Step(label, describe_type(chain[at])))
     return steps
 
 

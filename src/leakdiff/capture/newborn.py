@@ -11,9 +11,9 @@ from typing import Any
 
 import attrs
 
-from leakdiff.capture.kinds import ATOM, BUFFER, TEXT, size_of, type_name
+from leakdiff.capture.kinds import ATOM, BUFFER, NDARRAY, TEXT, buffer_bytes, size_of, type_name
 from leakdiff.capture.references import references
-from leakdiff.capture.walk import Walk
+from leakdiff.capture.walk import Below, Walk
 from leakdiff.model.heap import OLD, HeapGraph
 
 _MOST_HOLDERS = 3_000
@@ -106,8 +106,12 @@ class Newborn:
                 self._left_out.append(f"only the first {_MOST_NODES:,} new objects were looked at")
                 return
             node = self._number(obj, source)
-            for ref in references(obj, self.walk.kinds):
+            refs = references(obj, self.walk.kinds)
+            self._entries[node] = len(refs)
+            for ref in refs:
                 kind = self.walk.kinds[type(ref)]
+                if kind in (TEXT, BUFFER, NDARRAY):
+                    self._buffers[node] += buffer_bytes(ref, self.walk.kinds)
                 if kind in (ATOM, TEXT, BUFFER):
                     self._count_atom(node, ref, sys.getrefcount(ref))
                 elif id(ref) in self.walk.new:
@@ -203,6 +207,7 @@ class Newborn:
             grown=array("q", self._grown),
             buffers=array("q", self._buffers),
             entries=array("q", self._entries),
+            lost=tuple(self._lost_below()),
             groups=array("i", self._group_holders()),
             inside=array("i", self._inner_holders()),
             sources=self._sources,
@@ -212,6 +217,15 @@ class Newborn:
             orphans=tuple(self._orphans),
             left_out=tuple(self._left_out),
         )
+
+    def _lost_below(self) -> Iterable[tuple[int, int]]:
+        """For each holder, the entries and bytes that large containers a few levels below it no longer hold."""
+        before = self.walk.before.below if self.walk.before is not None else {}
+        now = self.walk.below()
+        for index in self.indexes:
+            was = before.get(self.walk.addresses[index], Below())
+            left = now.get(index, Below())
+            yield max(0, was.entries - left.entries), max(0, was.bytes - left.bytes)
 
     def _group_holders(self) -> Iterable[int]:
         """Put holders of one type under one parent together: they share a path."""

@@ -190,25 +190,31 @@ def watch_lengths(reader: OwnerReader, found: Sequence[Accumulation]) -> LengthW
 def _extent_of(reader: OwnerReader, found: Accumulation) -> Callable[[], int] | None:
     if found.orphan:
         return None
-    members = [reader.newborn.nodes[node] for node in found.members]
-    if found.entries:
-        return lambda: sum(map(length_of, members))
     chain = reader.chain(found)
-    if found.buffer_bytes:
-        return _extent_by_name(chain, lambda buffer: buffer_bytes(buffer, Kinds()))
-    if len(found.path) == 2 and any(cls in mro_of(type(chain[-1])) for cls in _CONTAINERS):
-        return _extent_by_name(chain, length_of)
+    if len(chain) < 2:
+        return lambda: length_of(chain[-1])
+    if found.buffer_bytes and not found.entries:
+        return _extent_below(chain, lambda buffer: buffer_bytes(buffer, Kinds()))
+    if found.entries or any(cls in mro_of(type(chain[-1])) for cls in _CONTAINERS):
+        return _extent_below(chain, length_of)
     return None
 
 
-def _extent_by_name(chain: Sequence[Any], measure: Callable[[Any], int]) -> Callable[[], int] | None:
-    """Watch what stands under a name, also when it is replaced by something larger; else the object itself."""
-    holder, target = chain[-2], chain[-1]
-    namespace = holder if type(holder) is dict else instance_dict(holder)
-    names = [name for name, value in dict.copy(namespace or {}).items() if value is target]
-    if not names or namespace is None:
-        return None if type(target) in (str, bytes) else lambda: measure(target)
-    return lambda: measure(namespace.get(names[0]))
+def _extent_below(chain: Sequence[Any], measure: Callable[[Any], int]) -> Callable[[], int]:
+    """Watch the last object of a chain, also when it is replaced or when there are several of its kind.
+
+    Under a name it is what stands there; else all objects of its type that the one above refers to.
+    """
+    above, target = chain[-2], chain[-1]
+    namespace = above if type(above) is dict else instance_dict(above)
+    names = [name for name, value in dict.copy(namespace or {}).items() if value is target and type(name) is str]
+    if names and namespace is not None and names[0].isidentifier():
+        return lambda: measure(namespace.get(names[0]))
+    kind, kinds = type(target), Kinds()
+    if length_of(above) > _MOST_SIBLINGS:
+        return lambda: measure(target)
+    return lambda: sum(measure(ref) for ref in references(above, kinds) if type(ref) is kind)
 
 
+_MOST_SIBLINGS = 20_000
 _CONTAINERS = (list, dict, set, frozenset, tuple)

@@ -15,6 +15,8 @@ from leakdiff.capture.references import references
 
 _LEAST_ENTRIES = 4  # containers with fewer references are not remembered between two walks
 _LEAST_BYTES = 512  # nor are smaller buffers: below it they live in pymalloc and count as blocks
+_NOTABLE_ENTRIES = 64  # containers that count when something is replaced by something larger
+_LEVELS = 6  # how far below its holder what is replaced may lie
 _ROOT = -1
 
 
@@ -36,6 +38,19 @@ class Pages(dict[int, bytearray]):
         return bool(self[address >> 20][(address >> 7) & 8191] & (1 << ((address >> 4) & 7)))
 
 
+@attrs.define
+class Below:
+    """What lies a few levels below an object, in large containers and buffers."""
+
+    entries: int = 0
+    bytes: int = 0
+
+    def add(self, entries: int, size: int) -> None:
+        """Count one more container."""
+        self.entries += entries
+        self.bytes += size
+
+
 @attrs.define(eq=False)
 class Lengths:
     """How many references containers held, and how many bytes buffers, at the time of one walk; by address.
@@ -47,6 +62,7 @@ class Lengths:
     floor: int = _LEAST_ENTRIES
     entries: dict[int, int] = attrs.field(factory=dict)
     buffers: dict[int, int] = attrs.field(factory=dict)
+    below: dict[int, Below] = attrs.field(factory=dict)
 
     def trim(self, room: int) -> None:
         """Raise the floor until the table fits."""
@@ -89,6 +105,8 @@ class Walk:
         frontier: ``(index of the old object, new object)``: every reference from old to new.
         grown: ``(index, object, references before, references now)`` of containers that gained some.
         buffers: Bytes of buffers by the index of what refers to them.
+        buffer_parents: The live objects that refer to buffers which grew.
+        notable: ``(index, references)`` of large containers.
     """
 
     budget: Budget
@@ -104,6 +122,7 @@ class Walk:
     grown: list[tuple[int, Any, int, int]] = attrs.field(factory=list)
     buffers: dict[int, int] = attrs.field(factory=dict)
     buffer_parents: dict[int, Any] = attrs.field(factory=dict)
+    notable: list[tuple[int, int]] = attrs.field(factory=list)
     _copies: range = range(0)
 
     def from_roots(self, first: Sequence[Any], then: Sequence[Any] = (), avoid: Iterable[Any] = ()) -> None:
@@ -127,6 +146,29 @@ class Walk:
         if self.before is None:
             self.lengths.trim(max(20_000, len(self.addresses) // 10))
             self.lengths.buffers = {self.addresses[index]: size for index, size in self.buffers.items()}
+            self.lengths.below = {self.addresses[index]: below for index, below in self.below().items()}
+
+    def below(self) -> dict[int, Below]:
+        """Add up, for each object, the large containers and buffers a few levels below it.
+
+        In the later walk containers that grew count with what they held before: only what is no longer there
+        makes a difference.
+        """
+        before = self.before if self.before is not None else Lengths()
+        totals: dict[int, Below] = {}
+        for index, entries in self.notable:
+            was = before.entries.get(self.addresses[index], entries)
+            self._add_below(totals, index, min(entries, was), 0)
+        for index, size in self.buffers.items():
+            self._add_below(totals, index, 0, min(size, before.buffers.get(self.addresses[index], size)))
+        return totals
+
+    def _add_below(self, totals: dict[int, Below], index: int, entries: int, size: int) -> None:
+        for _ in range(_LEVELS):
+            totals.setdefault(index, Below()).add(entries, size)
+            index = self.parents[index]
+            if index == _ROOT:
+                return
 
     def _from(self, level: list[Any], start: int) -> None:
         """Walk level by level from objects whose indexes begin at ``start``."""
@@ -178,6 +220,8 @@ class Walk:
     def _remember(self, index: int, obj: object, count: int) -> None:
         if index in self._copies:
             return
+        if count >= _NOTABLE_ENTRIES:
+            self.notable.append((index, count))
         if self.before is None:
             self.lengths.entries[self.addresses[index]] = count
             if len(self.lengths.entries) > 1_000_000:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import attrs
@@ -11,6 +12,7 @@ from leakdiff.model.report import Verdict
 from leakdiff.model.signals import rate_text
 
 _STOPPED_ROUNDS = 2
+_SLOWER = 0.7
 _WEAK_TYPES = ("weakref.ReferenceType", "ReferenceType", "weakref.KeyedRef", "weakref.ref", "weakref.WeakMethod")
 
 
@@ -66,6 +68,22 @@ def rises_and_falls(suspect: Suspect) -> Opinion | None:
     return Opinion(Verdict.STABLE, f"rises and falls: between {min(suspect.lengths):,} and {max(suspect.lengths):,} entries")
 
 
+def slows_down(suspect: Suspect) -> Opinion | None:
+    """Excuse an owner that gains less and less: its keys come from a limited set."""
+    gains = suspect.gains
+    third = len(gains) // 3
+    if third < 1:
+        return None
+    early, late = sum(gains[:third]), sum(gains[-third:])
+    if early + late == 0 or late > _SLOWER * early or early - late < 4 * math.sqrt(early + late):
+        return None
+    return Opinion(
+        Verdict.WARMUP,
+        f"grows more and more slowly: {early:,} entries in the first {third} rounds that watched it, "
+        f"{late:,} in the last {third}",
+    )
+
+
 def grows_for_ever(suspect: Suspect) -> Opinion | None:
     """Accuse what grew in the deep rounds and in every round that watched it."""
     if suspect.found.orphan:
@@ -88,6 +106,7 @@ RULES: tuple[Rule, ...] = (
     bounded_and_filling,
     rises_and_falls,
     stopped_growing,
+    slows_down,
     grows_for_ever,
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -12,11 +12,12 @@ from leakdiff.judge.fingerprint import fingerprint
 from leakdiff.judge.rules import opinion_on
 from leakdiff.model.evidence import Evidence, Suspect, Survivor
 from leakdiff.model.heap import Step
+from leakdiff.model.owner import Accumulation
 from leakdiff.model.report import Finding, TypeGrowth, Verdict
 from leakdiff.model.series import Growth, series_of
 from leakdiff.model.signals import FLOORS, Rate, rate_text
 
-_RANK = {Verdict.LEAK: 0, Verdict.NATIVE: 1, Verdict.FILLING: 2, Verdict.INCONCLUSIVE: 3, Verdict.STABLE: 4}
+_RANK = {Verdict.LEAK: 0, Verdict.NATIVE: 1, Verdict.FILLING: 2, Verdict.WARMUP: 3, Verdict.INCONCLUSIVE: 4, Verdict.STABLE: 5}
 _MOST_TYPES = 12
 _EXPLAINED = 0.3  # share of the growth an owner must account for
 _NATIVE_FLOOR = 16.0  # bytes per unit: one malloc(16) costs 32
@@ -171,19 +172,14 @@ def _rate(evidence: Evidence, objects: float, size: float) -> Rate:
 
 
 def _without_owner(evidence: Evidence, growing: Sequence[Growth]) -> list[Finding]:
-    """Say NATIVE for what no Python object owns; never beside an owner that explains the growth."""
-    orphans = [suspect for suspect in evidence.suspects if suspect.found.orphan]
-    explained = sum(
-        max(suspect.found.objects, suspect.found.entries)
-        for suspect in evidence.suspects
-        if not suspect.found.orphan and (opinion := opinion_on(suspect)) and opinion.verdict is not Verdict.STABLE
-    )
+    """Say NATIVE for what no Python object owns; never beside owners that explain the growth."""
     whole = {growth.signal: growth.rate for growth in growing}
-    blocks = whole.get("blocks", 0.0)
-    if explained / max(1, evidence.deep_units) >= _EXPLAINED * blocks and explained:
+    if _is_explained(evidence, whole):
         return []
+    orphans = [suspect for suspect in evidence.suspects if suspect.found.orphan]
     if orphans:
         return [_finding(suspect, evidence, Verdict.NATIVE, _why_orphan(suspect)) for suspect in orphans[:3]]
+    blocks = whole.get("blocks", 0.0)
     if blocks > 0 and _is_steady(evidence, "blocks"):
         return [_leaked_references(evidence, blocks)]
     if whole.get("native_bytes", 0.0) >= _NATIVE_FLOOR and _is_steady(evidence, "native_bytes"):
@@ -191,6 +187,22 @@ def _without_owner(evidence: Evidence, growing: Sequence[Growth]) -> list[Findin
     if whole.get("fds", 0.0) > 0:
         return [_descriptors(evidence, whole["fds"])]
     return []
+
+
+def _is_explained(evidence: Evidence, whole: Mapping[str, float]) -> bool:
+    """Tell whether the owners that were found, also those that have stopped, account for the growth."""
+    owned = [suspect.found for suspect in evidence.suspects if not suspect.found.orphan and opinion_on(suspect)]
+    units = max(1, evidence.deep_units)
+    if whole.get("blocks", 0.0) > 0:
+        counted = sum(max(found.objects, found.entries) for found in owned) / units
+        return counted >= _EXPLAINED * whole["blocks"] or _explains_bytes(owned, units, whole)
+    return _explains_bytes(owned, units, whole)
+
+
+def _explains_bytes(owned: Sequence[Accumulation], units: int, whole: Mapping[str, float]) -> bool:
+    """Tell whether the bytes under some owners account for what grows on the C heap."""
+    native = whole.get("native_bytes", 0.0)
+    return native > 0 and sum(found.bytes for found in owned) / units >= _EXPLAINED * native
 
 
 def _is_steady(evidence: Evidence, signal: str) -> bool:

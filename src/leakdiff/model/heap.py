@@ -59,8 +59,10 @@ class HeapGraph:
         sizes: Shallow bytes by node, with those of the atoms only it refers to.
         births: Round in which a node was born, or ``OLD``.
         grown: Entries a holder gained over the deep rounds (negative when it shrank); 0 for new nodes.
-        buffers: Bytes a holder's buffers gained over the deep rounds; 0 for new nodes.
+        buffers: Bytes a holder's buffers gained over the deep rounds; for new nodes, bytes of their buffers.
         entries: References a node holds now.
+        lost: For holders, the entries and bytes that large containers below them held before and that are gone:
+            what replaced them must hold more to count as growth.
         groups: For holders, the number of a group of alike holders under one parent.
         inside: For holders, the nearest holder above on the path, or -1.
         sources: Edge sources, aligned with ``targets``.
@@ -81,6 +83,7 @@ class HeapGraph:
     grown: Sequence[int]
     buffers: Sequence[int]
     entries: Sequence[int]
+    lost: Sequence[tuple[int, int]]
     groups: Sequence[int]
     inside: Sequence[int]
     sources: Sequence[int] = attrs.field(factory=lambda: array("i"))

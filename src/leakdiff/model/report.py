@@ -22,6 +22,7 @@ class Verdict(enum.StrEnum):
     LEAK = "LEAK"  # grows every round at a steady rate, and nothing bounds it
     NATIVE = "NATIVE"  # C heap or leaked references grow: no Python object owns it
     FILLING = "FILLING"  # grows towards a known bound and will stop there
+    WARMUP = "WARMUP"  # grows more and more slowly
     STABLE = "STABLE"  # does not grow, or has stopped
     INCONCLUSIVE = "INCONCLUSIVE"  # cannot be told; the reason says what to do
 

@@ -17,6 +17,8 @@ _DOMINANT = 0.8  # a child with this share of what lies below is followed downwa
 _MOST_DRAWN = 60
 _MOST_SEARCHED = 5_000
 _ROOT = "root"
+_NOTABLE_ENTRIES = 64
+_NOTABLE_BYTES = 512
 
 
 @attrs.frozen
@@ -28,10 +30,11 @@ class _Candidate:
     entries: int
     buffer_bytes: int
     atoms: int
+    rebuilt: bool = False
 
     @property
     def weight(self) -> int:
-        return len(self.reached) + self.atoms + self.buffer_bytes // 512
+        return (0 if self.rebuilt else len(self.reached)) + self.atoms + self.buffer_bytes // 512
 
 
 def find_accumulations(graph: HeapGraph) -> list[Accumulation]:
@@ -86,13 +89,34 @@ def _weigh(graph: HeapGraph, members: tuple[int, ...], children: Mapping[int, Se
     gained = sum(graph.grown[node] for node in members)
     buffer_bytes = sum(graph.buffers[node] for node in members)
     direct = sum(1 for node in members for child in children.get(node, ()) if graph.births[child] != OLD)
-    if gained >= graph.rounds:
-        atoms = max(0, gained - direct)
-        return _Candidate(members, reached, gained, buffer_bytes, atoms)
+    if gained >= graph.rounds and (gained - direct >= graph.rounds or _gains_every_round(graph, members, children)):
+        return _Candidate(members, reached, gained, buffer_bytes, max(0, gained - direct))
     if buffer_bytes > 0:
         return _Candidate(members, frozenset(), 0, buffer_bytes, 0)
     if _survives_every_round(graph, reached) and direct * 4 <= len(reached) * len(members):
         return _Candidate(members, reached, 0, 0, 0)
+    return _rebuilt(graph, members, reached)
+
+
+def _gains_every_round(graph: HeapGraph, members: Iterable[int], children: Mapping[int, Sequence[int]]) -> bool:
+    """Tell whether a holder refers itself to objects of every round; the head of a chain does not."""
+    direct = frozenset(child for node in members for child in children.get(node, ()))
+    births = {graph.births[node] for node in direct}
+    return births.issuperset(range(1, graph.rounds + 1))
+
+
+def _rebuilt(graph: HeapGraph, members: tuple[int, ...], reached: frozenset[int]) -> _Candidate | None:
+    """Return a holder under which a large container or buffer was replaced by a larger one."""
+    entries = sum(graph.entries[node] for node in reached if graph.entries[node] >= _NOTABLE_ENTRIES)
+    size = sum(graph.buffers[node] for node in reached if graph.buffers[node] >= _NOTABLE_BYTES)
+    more = entries - sum(graph.lost[node][0] for node in members)
+    larger = size - sum(graph.lost[node][1] for node in members)
+    lost_entries = any(graph.lost[node][0] for node in members)
+    lost_bytes = any(graph.lost[node][1] for node in members)
+    if lost_entries and more >= graph.rounds:
+        return _Candidate(members, reached, 0, 0, more, rebuilt=True)
+    if lost_bytes and larger >= graph.units:
+        return _Candidate(members, reached, 0, larger, 0, rebuilt=True)
     return None
 
 
@@ -163,14 +187,15 @@ class _Dominators:
 def _describe(
     graph: HeapGraph, candidate: _Candidate, children: Mapping[int, Sequence[int]], dominated: _Dominators
 ) -> Accumulation:
-    path = _descend(graph, candidate, dominated)
-    types = _types_of(graph, candidate.reached)
+    path = _descend(graph, candidate, children, dominated)
+    counted = frozenset[int]() if candidate.rebuilt else candidate.reached
+    types = _types_of(graph, counted)
     atoms = candidate.atoms
-    size = sum(graph.sizes[node] for node in candidate.reached) + candidate.buffer_bytes
+    size = sum(graph.sizes[node] for node in counted) + candidate.buffer_bytes
     return Accumulation(
         path=path,
         members=candidate.members,
-        reached=candidate.reached,
+        reached=counted,
         entries=candidate.entries,
         buffer_bytes=candidate.buffer_bytes,
         objects=sum(types.values()) + atoms,
@@ -182,13 +207,17 @@ def _describe(
     )
 
 
-def _descend(graph: HeapGraph, candidate: _Candidate, dominated: _Dominators) -> tuple[int, ...]:
+def _descend(
+    graph: HeapGraph, candidate: _Candidate, children: Mapping[int, Sequence[int]], dominated: _Dominators
+) -> tuple[int, ...]:
     """Go down from a holder that did not grow itself to the object that fans out: the accumulation point.
 
     Where nothing fans out (a linked list), the first new object is it.
     """
     top = max(candidate.members, key=lambda node: (dominated.count(node), -node))
     path = [top]
+    if candidate.rebuilt:
+        return (top, *_way_to_largest(graph, top, candidate, children))
     if candidate.entries > 0 or candidate.buffer_bytes > 0:
         return tuple(path)
     while len(path) < _MOST_DESCENT:
@@ -197,6 +226,22 @@ def _descend(graph: HeapGraph, candidate: _Candidate, dominated: _Dominators) ->
             return tuple(path)
         path.append(following)
     return tuple(path[:2])
+
+
+def _way_to_largest(
+    graph: HeapGraph, top: int, candidate: _Candidate, children: Mapping[int, Sequence[int]]
+) -> tuple[int, ...]:
+    """Return the way from a holder down to the largest container, or to what holds the largest buffer."""
+    column = graph.buffers if candidate.buffer_bytes else graph.entries
+    largest = max(candidate.reached, key=lambda node: (column[node], -node))
+    came_from = {top: top}
+    order = [top]
+    for node in order:
+        for child in children.get(node, ()):
+            if child not in came_from:
+                came_from[child] = node
+                order.append(child)
+    return _way(largest, top, came_from) if largest in came_from else ()
 
 
 def _types_of(graph: HeapGraph, nodes: Iterable[int]) -> Counter[str]:

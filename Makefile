@@ -1,0 +1,85 @@
+# Everything below sets up what it needs in .venv; PYTHON says which Python makes it (3.11 or newer).
+# ARGS goes to the program a target runs: make pytest ARGS='-k owner'.
+
+PYTHON = python3
+VENV = .venv
+ARGS =
+BIN = $(VENV)/bin
+OTHERS = 3.12 3.13 3.14
+
+.PHONY: help demo test pytest test-others test-all accuracy bench sid coverage clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo         find the leaks of a small service'
+	@echo 'make test         lint, types, import contracts, tests, examples of the documents'
+	@echo 'make pytest       the tests and examples alone'
+	@echo 'make test-all     make test, and the tests on each other CPython found ($(OTHERS))'
+	@echo 'make sid          the tests on the CPythons that only Debian sid has'
+	@echo 'make accuracy     how often leakdiff is right, on the corpus'
+	@echo 'make bench        what leakdiff costs, beside its peers'
+	@echo 'make coverage     branch coverage of the stages'
+	@echo 'make clean        remove what these made, except .cache/accuracy and .cache/sid'
+
+demo: $(VENV)/.leakdiff
+	@$(BIN)/leakdiff demo $(ARGS); status=$$?; \
+	if [ $$status -ne 1 ]; then echo "make demo: leakdiff ended with $$status, and should have found leaks" >&2; exit 1; fi; \
+	echo; echo 'make demo: leakdiff ended with 1, as it should: it found leaks.'
+
+test: $(VENV)/.lint $(VENV)/.test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest $(ARGS)
+
+pytest: $(VENV)/.test
+	$(BIN)/python -m pytest $(ARGS)
+
+test-all: test
+	$(MAKE) test-others
+
+test-others: $(OTHERS:%=test-on-%)
+
+# A python3.12 on PATH may be a shim without a Python behind it, or lack what venv needs: that counts as missing.
+test-on-%:
+	@for python in python$* $(HOME)/.pyenv/versions/$*.*/bin/python; do \
+	    "$$python" -c 'import ensurepip, sys; sys.exit("%d.%d" % sys.version_info[:2] != "$*")' 2>/dev/null || continue; \
+	    "$$python" -c 'import platform; print("CPython", platform.python_version())'; \
+	    exec $(MAKE) pytest VENV=.cache/venvs/$* PYTHON="$$python"; \
+	done; echo "CPython $*: not found, left out"
+
+accuracy: $(VENV)/.leakdiff
+	$(BIN)/python benchmarks/accuracy.py $(ARGS)
+
+bench: $(VENV)/.bench
+	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+sid:
+	bash scripts/test-on-sid $(ARGS)
+
+coverage: $(VENV)/.test
+	mkdir -p .cache/coverage
+	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+clean:
+	rm -rf $(VENV) .cache/venvs .cache/coverage build dist
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo 'make: "$(PYTHON)" is not a Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)' >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
+	    echo 'make: "$(PYTHON) -m venv" failed; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
+	@touch $@
+
+# pip 25.1 is the first to know --group.
+$(VENV)/.leakdiff: pyproject.toml $(VENV)/.python
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.test $(VENV)/.lint $(VENV)/.bench: $(VENV)/.%: $(VENV)/.leakdiff
+	$(BIN)/python -m pip install --quiet --upgrade --group $*
+	@touch $@

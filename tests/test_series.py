@@ -1,0 +1,130 @@
+"""Series: the rate of a signal over rounds, and the shape of its growth."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+from builder import rounds_of
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import series
+
+from leakdiff.model.series import Series, Shape, series_of
+from leakdiff.model.signals import rate_text
+
+
+def over(*gains: int, floor: float = 0.0) -> Series:
+    """Return a series with these gains, each over 10 units."""
+    return Series(gains, (10,) * len(gains), floor)
+
+
+@pytest.mark.parametrize(
+    ("shape", "gains"),
+    [
+        (Shape.FLAT, (0, 0, 0, 0)),
+        (Shape.FLAT, (-5, -5, -5)),
+        (Shape.FLAT, ()),
+        (Shape.LINEAR, (10, 10, 10, 10)),
+        (Shape.LINEAR, (10, 11, 9, 10)),
+        (Shape.LINEAR, (10, 10, 90, 10)),
+        (Shape.STEP, (0, 40, 0, 0)),
+        (Shape.STEP, (40, 0, 0, 0)),
+        (Shape.PLATEAU, (40, 20, 0, 0)),
+        (Shape.SAWTOOTH, (30, 30, -50, 30)),
+        (Shape.NOISY, (30, -2, 30, 30)),
+        (Shape.NOISY, (1, 50, 2, 90)),
+        (Shape.NOISY, (10, 0, 10, 0, 10)),
+    ],
+)
+def test_gains_have_a_shape(shape: Shape, gains: tuple[int, ...]) -> None:
+    """Each word for growth over rounds has gains that it describes."""
+    assert over(*gains).shape is shape
+
+
+def test_what_stays_below_the_floor_is_flat() -> None:
+    """Gains that the allocator's noise explains are no growth."""
+    noise = over(2, 3, 1, 4, floor=0.5)
+
+    assert noise.shape is Shape.FLAT
+    assert noise.grew_in == 0
+
+
+def test_the_rate_is_the_median_so_one_leap_does_not_move_it() -> None:
+    """A dict that doubles its table in one round adds to the mean and not to the rate."""
+    leap = over(10, 10, 500, 10, 10)
+
+    assert leap.rate == 1.0
+    assert leap.mean == 10.8
+
+
+def test_rounds_of_different_length_count_by_their_units() -> None:
+    """A rate is per unit, whatever the number of units in each round."""
+    uneven = Series((10, 20, 40), (10, 20, 40))
+
+    assert uneven.rate == 1.0
+    assert uneven.mean == 1.0
+
+
+def test_no_rounds_have_no_rate() -> None:
+    """Nothing measured is no growth, and no error."""
+    nothing = over()
+
+    assert (nothing.rate, nothing.mean, nothing.total, nothing.grew_in) == (0.0, 0.0, 0, 0)
+
+
+def test_a_series_is_read_from_rounds() -> None:
+    """One signal of every round, in order; what could not be read counts as no change."""
+    read = series_of(rounds_of("native_bytes", (48, None, 16)), "native_bytes")
+
+    assert read.gains == (48, 0, 16)
+    assert read.units == (101, 101, 101)
+
+
+@given(series())
+def test_swapping_signs_negates(some: Series) -> None:
+    """A signal that falls is the mirror of one that rises."""
+    mirrored = attrs.evolve(some, gains=tuple(-gain for gain in some.gains))
+
+    assert mirrored.rate == -some.rate
+    assert mirrored.mean == -some.mean
+    assert mirrored.total == -some.total
+
+
+@given(st.lists(st.integers(1, 1_000), max_size=8))
+def test_what_never_changes_is_flat_and_has_rate_0(units: list[int]) -> None:
+    """Rounds that gain nothing have no rate, however many there are."""
+    still = Series((0,) * len(units), tuple(units))
+
+    assert still.shape is Shape.FLAT
+    assert (still.rate, still.mean, still.grew_in) == (0.0, 0.0, 0)
+
+
+@given(st.integers(1, 10_000), st.integers(1, 8))
+def test_the_same_gain_in_every_round_is_linear(gain: int, rounds: int) -> None:
+    """What a leak looks like in theory has the shape of a line."""
+    assert over(*(gain,) * rounds).shape is Shape.LINEAR
+
+
+@given(series())
+def test_a_linear_series_gained_in_every_round(some: Series) -> None:
+    """No straight line without growth in each of its rounds, and so a rate."""
+    if some.shape is Shape.LINEAR:
+        assert some.grew_in == len(some.gains)
+        assert some.rate > 0
+
+
+@given(series())
+def test_the_rate_lies_between_the_slowest_and_the_fastest_round(some: Series) -> None:
+    """No rate is reported that no round came near to."""
+    rates = [gain / units for gain, units in zip(some.gains, some.units, strict=True)]
+
+    assert min(rates) <= some.rate <= max(rates)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("1.00", 1.0), ("0.27", 0.2706), ("12,345.68", 12_345.678), ("0.001", 0.001), ("0.00", 0.0), ("-2.50", -2.5)],
+)
+def test_a_rate_is_written_with_what_matters(text: str, rate: float) -> None:
+    """Two decimals, or two significant digits where those would be zeros."""
+    assert rate_text(rate) == text

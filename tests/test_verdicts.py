@@ -1,0 +1,316 @@
+"""Verdicts: from evidence to findings, and to what is said of the whole run."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+from builder import UNITS, bound, growing, orphaned, rounds_of
+
+from leakdiff.judge.verdicts import Judgement, judge
+from leakdiff.model.evidence import Evidence, Suspect, Survivor
+from leakdiff.model.heap import Site
+from leakdiff.model.report import Verdict
+from leakdiff.model.series import Growth, series_of
+from leakdiff.model.signals import Phase
+
+UNSTEADY = (404, 9, 90)
+
+
+def grown(*suspects: Suspect, signal: str = "blocks", gains: tuple[int, ...] = (404, 404, 404)) -> Evidence:
+    """Return the evidence of a run in which one signal grew, confirmed, with what was found then."""
+    marked, confirming = rounds_of(signal, (900, *gains), Phase.MARK), rounds_of(signal, gains)
+    growth = Growth(signal, series_of(confirming, signal))
+    return Evidence(marked, confirming, (growth,), (growth,), deep_units=3 * UNITS, suspects=suspects)
+
+
+def told(evidence: Evidence) -> list[tuple[str, str | None]]:
+    """Return verdict and owner of every finding, in order."""
+    return [(finding.verdict.value, finding.owner) for finding in judge(evidence).findings]
+
+
+# -- clean, or not to be told ----------------------------------------------------------------------
+
+
+def test_nothing_grows() -> None:
+    """A clean run says how much work it has seen."""
+    evidence = Evidence(marked=rounds_of("blocks", (0, 0, 0), Phase.MARK))
+
+    assert judge(evidence) == Judgement(Verdict.STABLE, "nothing grew in 3 rounds of 101 units (303 units)")
+
+
+def test_growth_under_the_mark_only_is_stable() -> None:
+    """A mark accuses nobody by itself."""
+    evidence = attrs.evolve(grown(), growing=())
+
+    assert judge(evidence) == Judgement(
+        Verdict.STABLE,
+        "grew under the mark (4.00 blocks per unit) but not between two full collections: "
+        "what grew was replaced or has stopped growing",
+    )
+
+
+def test_a_process_that_grows_while_idle_is_inconclusive() -> None:
+    """Growth that needs no unit of work cannot be blamed on one."""
+    evidence = attrs.evolve(grown(growing("cache")), idle_share=0.8)
+
+    assert judge(evidence) == Judgement(
+        Verdict.INCONCLUSIVE,
+        "the process also grows while no unit is running (80% as fast): "
+        "a thread goes on allocating. Stop it in setup, or make each step wait for it",
+    )
+
+
+def test_an_interrupted_check_is_inconclusive() -> None:
+    """Ctrl-C gets what is known so far, and no verdict."""
+    evidence = attrs.evolve(grown(), interrupted="confirming round 3")
+
+    assert judge(evidence) == Judgement(
+        Verdict.INCONCLUSIVE,
+        "interrupted in confirming round 3 after 7 measured rounds; until then 4.00 blocks per unit",
+    )
+
+
+def test_a_check_interrupted_at_once_is_inconclusive() -> None:
+    """Nothing measured is nothing known."""
+    assert judge(Evidence(interrupted="warm-up")) == Judgement(
+        Verdict.INCONCLUSIVE, "interrupted in warm-up after 0 measured rounds"
+    )
+
+
+def test_unsteady_growth_without_an_owner_is_inconclusive() -> None:
+    """What nobody holds and what does not repeat is not accused; the reason says what to do."""
+    assert judge(grown(gains=UNSTEADY)) == Judgement(
+        Verdict.INCONCLUSIVE,
+        "something grows (0.89 blocks per unit) but not steadily, and no owner was found; "
+        "run it with more rounds or a larger number of units",
+    )
+
+
+def test_unsteady_growth_below_the_floor_is_noise() -> None:
+    """The allocator's own bookkeeping is no finding."""
+    assert judge(grown(gains=(30, 1, 2))) == Judgement(
+        Verdict.STABLE, "only allocator noise: 0.02 blocks per unit, not the same in every round"
+    )
+
+
+@pytest.mark.parametrize("signal", ["threads"])
+def test_growth_in_a_signal_without_noise_is_never_called_noise(signal: str) -> None:
+    """Threads do not appear by accident: where no owner is found, that much is said."""
+    judgement = judge(grown(signal=signal, gains=(101, 101, 101)))
+
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+
+
+# -- owners ----------------------------------------------------------------------------------------
+
+
+def test_an_owner_that_grows_is_a_leak() -> None:
+    """The finding has the owner's name, the rates per unit and the reason."""
+    judgement = judge(grown(growing("cache", lengths=(303, 404, 505))))
+    (finding,) = judgement.findings
+
+    assert judgement.verdict is Verdict.LEAK
+    assert judgement.because == finding.because
+    assert finding.because == "grew in 2 of 2 further rounds by 1.00 entries per unit, up to 505, and nothing bounds it"
+    assert (finding.owner, finding.owner_type, finding.entries) == ("app.cache", "dict", 303)
+    assert (finding.per_unit.objects, finding.per_unit.bytes, finding.per_unit.blocks) == (1.0, 64.0, 4.0)
+    assert (finding.entries_per_unit, finding.per_entry) == (1.0, 64.0)
+    assert [(growth.name, growth.count, growth.per_unit) for growth in finding.types] == [("app.Result", 303, 1.0)]
+
+
+def test_the_rate_of_entries_is_that_of_the_watched_rounds() -> None:
+    """The deep rounds are short; the rounds that only watch are many."""
+    (finding,) = judge(grown(growing("cache", lengths=(303, 353, 404)))).findings
+
+    assert finding.entries_per_unit == 0.5
+
+
+def test_types_with_a_name_of_their_own_come_first() -> None:
+    """A reader looks for ``app.Result``, however many dicts and texts hang below it."""
+    types = {"str": 909, "dict": 606, "app.Extra": 30, "app.Result": 303}
+    (finding,) = judge(grown(growing("cache", types=types, objects=1_848))).findings
+
+    assert [growth.name for growth in finding.types] == ["app.Result", "app.Extra", "str", "dict"]
+
+
+def test_entries_that_gc_does_not_track_get_their_types_from_the_newest() -> None:
+    """A dict of texts has no new objects: a look at its newest entries says what they are."""
+    texts = growing("seen", types={}, reached=frozenset(), objects=303, bytes=0, retained=0, entry_types=(("str", 80),))
+    (finding,) = judge(grown(texts)).findings
+
+    assert [(growth.name, growth.count) for growth in finding.types] == [("str", 303)]
+    assert (finding.per_unit.bytes, finding.per_entry) == (80.0, 80.0)
+
+
+def test_a_filling_cache_is_no_leak() -> None:
+    """What has a bound is told with it, and accuses nobody."""
+    judgement = judge(grown(growing("parse", bound=bound(312))))
+
+    assert judgement.verdict is Verdict.FILLING
+    assert judgement.because == "312 of 1,000 entries filled; lru_cache(maxsize) stops it there"
+
+
+def test_an_owner_that_has_stopped_makes_the_run_stable() -> None:
+    """The reason of a stable run is that of its heaviest owner."""
+    judgement = judge(grown(growing("cache", lengths=(303, 404, 404, 404))))
+
+    assert (judgement.verdict, judgement.because) == (Verdict.STABLE, "stopped growing at 404 entries")
+
+
+def test_the_gravest_verdict_stands_and_comes_first() -> None:
+    """A cache that fills up beside a leak does not hide it."""
+    filling = growing("parse", bound=bound(312))
+    stopped = growing("warm", lengths=(9, 9, 9))
+
+    assert told(grown(stopped, filling, growing("cache"))) == [
+        ("LEAK", "app.cache"),
+        ("FILLING", "app.parse"),
+        ("STABLE", "app.warm"),
+    ]
+    assert judge(grown(stopped, filling, growing("cache"))).verdict is Verdict.LEAK
+
+
+def test_equally_grave_findings_keep_their_order() -> None:
+    """Suspects come with the heaviest first, and stay so."""
+    assert told(grown(growing("heavy"), growing("light", 101))) == [("LEAK", "app.heavy"), ("LEAK", "app.light")]
+
+
+def test_what_is_tiny_beside_the_whole_is_left_out() -> None:
+    """One object in a thousand blocks is nobody's cause."""
+    assert told(grown(growing("cache"), growing("tiny", 3))) == [("LEAK", "app.cache")]
+
+
+def test_the_smallest_leak_is_told_where_nothing_else_grows() -> None:
+    """Three objects in three rounds are the whole growth, and so a leak."""
+    evidence = grown(growing("rare", 3, lengths=(3, 4, 5, 6)), gains=(1, 1, 1))
+
+    assert told(evidence) == [("LEAK", "app.rare")]
+
+
+def test_owners_of_one_name_are_one_finding() -> None:
+    """The lists of several keys have one name, ``[*]`` in it, and one finding with their sum."""
+    lines = Site("app/bus.py", 7), Site("app/bus.py", 9)
+    (finding,) = judge(
+        grown(growing("listeners", born=lines[:1]), growing("listeners", 101, born=lines, types={"app.Late": 101}))
+    ).findings
+
+    assert finding.per_unit.objects == 404 / 303
+    assert finding.entries_per_unit == 404 / 303
+    assert finding.entries == 404
+    assert [(growth.name, growth.count) for growth in finding.types] == [("app.Result", 303), ("app.Late", 101)]
+    assert finding.sites == lines
+
+
+def test_a_fingerprint_says_owner_and_type_and_nothing_else() -> None:
+    """More objects at another rate are the same cause; another owner is another."""
+    (one,) = judge(grown(growing("cache"))).findings
+    (more,) = judge(grown(growing("cache", 909))).findings
+    (other,) = judge(grown(growing("index"))).findings
+
+    assert one.fingerprint == more.fingerprint
+    assert one.fingerprint != other.fingerprint
+
+
+# -- growth without an owner -----------------------------------------------------------------------
+
+
+def test_objects_that_no_root_reaches_are_native() -> None:
+    """No owner is invented: C code holds them, and the references nobody explains are counted."""
+    judgement = judge(grown(orphaned()))
+    (finding,) = judgement.findings
+
+    assert judgement.verdict is Verdict.NATIVE
+    assert (finding.owner, finding.owner_type) == (None, "app.Leaked")
+    assert finding.because == (
+        "gc sees them but nothing refers to them: 1 reference(s) to each that no visible "
+        "object explains, so C code keeps or leaked a reference"
+    )
+
+
+def test_a_cycle_that_gc_cannot_free_is_named() -> None:
+    """The way round the cycle is the reason."""
+    (finding,) = judge(grown(orphaned(cyclic=True))).findings
+
+    assert finding.because == (
+        "no root reaches them and gc cannot free them: a cycle through something that hides its references "
+        "(app.Leaked → app.Peer → app.Leaked)"
+    )
+
+
+def test_an_owner_that_explains_the_growth_leaves_nothing_to_c() -> None:
+    """Orphans beside a leaking owner are what its objects drag along."""
+    assert told(grown(growing("cache"), orphaned(), gains=(202, 202, 202))) == [("LEAK", "app.cache")]
+
+
+def test_an_owner_that_has_stopped_explains_nothing() -> None:
+    """What grows beside a full cache is not the cache."""
+    stopped = growing("warm", lengths=(9, 9, 9))
+
+    assert told(grown(stopped, orphaned())) == [("NATIVE", None), ("STABLE", "app.warm")]
+
+
+def test_steady_blocks_without_objects_are_leaked_references() -> None:
+    """Texts that C code forgot to release show as blocks only; the line that made them is named."""
+    line = Site("app/parse.py", 12, "parse", "table.intern(word)")
+    evidence = attrs.evolve(grown(), survivors=(Survivor((line,), 4.0, 256.0),))
+    (finding,) = judge(evidence).findings
+
+    assert (finding.verdict, finding.owner, finding.owner_type) == (Verdict.NATIVE, None, "leaked references")
+    assert finding.sites == (line,)
+    assert (finding.per_unit.blocks, finding.per_unit.bytes) == (4.0, 256.0)
+    assert finding.because == (
+        "4.00 Python memory blocks per unit stay allocated in every round, and no object that gc or a "
+        "walk of the heap can reach holds them: C code leaked references to objects without members"
+    )
+
+
+def test_steady_native_bytes_are_a_leak_of_the_c_heap() -> None:
+    """Memory that C code allocates and never frees has no Python object at all."""
+    (finding,) = judge(grown(signal="native_bytes", gains=(3_232, 3_232, 3_232))).findings
+
+    assert (finding.verdict, finding.owner_type) == (Verdict.NATIVE, "C heap")
+    assert finding.per_unit.native_bytes == 32.0
+    assert finding.because == (
+        "32.0 bytes per unit of the C heap stay in use in every round while Python's own blocks do not "
+        "grow: memory that C code allocates and never frees"
+    )
+
+
+def test_native_bytes_below_any_allocation_are_noise() -> None:
+    """The smallest malloc costs 32 bytes; ten are none."""
+    assert judge(grown(signal="native_bytes", gains=(1_010, 1_010, 1_010))).findings == ()
+
+
+def test_descriptors_that_stay_open_are_a_leak() -> None:
+    """An open file that no object holds is closed by nobody."""
+    (finding,) = judge(grown(signal="fds", gains=(101, 101, 101))).findings
+
+    assert (finding.verdict, finding.owner_type) == (Verdict.LEAK, "file descriptors")
+    assert finding.because == "1.00 file descriptors per unit stay open and no Python object holds them"
+    assert finding.advice == "close what is opened on every path (with statement)"
+
+
+# -- advice ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("begins", "facts"),
+    [
+        ("remove the entry on every path", {"type": "dict"}),
+        ("remove what is appended", {"type": "list"}),
+        ("drain it", {"type": "collections.deque"}),
+        ("producers outrun consumers", {"type": "_queue.SimpleQueue"}),
+        ("discard the member", {"type": "set"}),
+        ("a mutable default argument", {"name": "app.add.__defaults__['seen']", "type": "list"}),
+        ("an unbounded cache", {"name": "app.parse cache"}),
+        ("the threads never end", {"name": "threading._active"}),
+        ("a local of a function that never returns", {"name": "thread worker: app.run local jobs"}),
+        ("", {"bound": bound(312)}),
+    ],
+)
+def test_advice_goes_with_the_pattern(begins: str, facts: dict[str, object]) -> None:
+    """What to do depends on the kind of owner; where nothing leaks there is nothing to do."""
+    (finding,) = judge(grown(growing("cache", **facts))).findings
+
+    assert finding.advice.startswith(begins)
+    assert bool(finding.advice) == bool(begins)
