@@ -15,6 +15,7 @@ from leakdiff.model.owner import Accumulation, Owner
 from leakdiff.model.signals import Phase, Round
 
 _SIZE = 64
+_CONTAINERS = ("dict", "list", "set", "collections.deque")
 UNITS = 101
 
 
@@ -35,6 +36,7 @@ class _Object:
     buffers: int = 0
     group: int = 0
     inside: _Object | None = None
+    lost: tuple[int, int] = (0, 0)
     unexplained: int = 0
     below: list[_Object] = attrs.field(factory=list)
     atoms: Counter[str] = attrs.field(factory=Counter)
@@ -74,6 +76,12 @@ class Heap:
     def old(self, name: str, kind: str, *, under: str) -> Heap:
         """Add an old object that only new ones refer to."""
         self._new(name, kind, OLD, under, 0)
+        return self
+
+    def lost(self, name: str, *, entries: int = 0, size: int = 0) -> Heap:
+        """Let large containers and buffers below a holder be gone, with so many entries and bytes."""
+        for each in self._named[name]:
+            each.lost = entries, size
         return self
 
     # -- what is new -------------------------------------------------------------------------------
@@ -120,6 +128,12 @@ class Heap:
             above.atoms[kind] += count
         return self
 
+    def buffer_in_each(self, name: str, size: int) -> Heap:
+        """Give every object of a name a buffer of so many bytes."""
+        for above in self._named[name]:
+            above.buffers = size
+        return self
+
     def link(self, source: str, target: str) -> Heap:
         """Let one name's objects refer to another's: pair by pair, or all to all where their numbers differ."""
         above, below = self._named[source], self._named[target]
@@ -160,7 +174,9 @@ class Heap:
             births=[each.birth for each in self._objects],
             grown=[each.grown for each in self._objects],
             buffers=[each.buffers for each in self._objects],
-            entries=[len(each.below) for each in self._objects],
+            entries=[len(each.below) + each.atoms.total() for each in self._objects],
+            containers=[each.type in _CONTAINERS for each in self._holders],
+            lost=[each.lost for each in self._holders],
             groups=[each.group for each in self._holders],
             inside=[numbers[id(each.inside)] if each.inside else -1 for each in self._holders],
             sources=array("i", [source for source, _ in edges]),
@@ -192,7 +208,7 @@ class Heap:
 # -- the values that come after the heap -----------------------------------------------------------
 
 
-def growing(name: str, objects: int = 303, *, lengths: tuple[int, ...] = (), **facts: Any) -> Suspect:
+def growing(name: str, /, objects: int = 303, *, lengths: tuple[int, ...] = (), **facts: Any) -> Suspect:
     """Return a suspect: an owner ``app.<name>`` that gained an entry for every one of some objects.
 
     Args:
@@ -212,9 +228,10 @@ def growing(name: str, objects: int = 303, *, lengths: tuple[int, ...] = (), **f
         retained=_SIZE * objects,
         types={"app.Result": objects},
     )
+    found = _changed(found, facts)
     steps = (Step("app", "module"), Step(f".{name}", "dict"), Step("[*]", "app.Result"))
     owner = Owner(kind="module", name=f"app.{name}", steps=steps, depth=2, type="dict", length=objects)
-    return Suspect(_changed(found, facts), _changed(owner, facts), lengths, UNITS)
+    return Suspect(found, _changed(owner, facts), lengths, (UNITS,) * max(0, len(lengths) - 1))
 
 
 def orphaned(kind: str = "app.Leaked", objects: int = 303, *, cyclic: bool = False) -> Suspect:
@@ -231,7 +248,7 @@ def bound(filled: int, limit: int = 1_000) -> Bound:
     return Bound("lru_cache(maxsize)", limit, filled)
 
 
-def one_round(phase: Phase = Phase.CONFIRM, **signals: int | None) -> Round:
+def one_round(phase: Phase = Phase.CONFIRM, **signals: Any) -> Round:
     """Return a round of 101 units in which nothing changed but these signals."""
     unchanged = Round(phase, UNITS, objects=0, blocks=0, native_bytes=0, fds=0, threads=0)
     return attrs.evolve(unchanged, **signals)

@@ -19,6 +19,7 @@ settings.load_profile("leakdiff")
 
 _ROUNDS = 3
 _TYPES = ("dict", "list", "app.Result", "app.Node")
+_FEW_OR_MANY = st.integers(0, 9) | st.integers(0, 2_000)
 _COUNTS = st.integers(0, 10**12)
 _RATES = st.floats(0, 1e12, allow_nan=False)
 
@@ -42,8 +43,10 @@ def heap_graphs(draw: Callable[..., int], most_holders: int = 4, most_new: int =
         sizes=[draw(st.integers(0, 2_000)) for _ in range(nodes)],
         births=[OLD] * holders + [draw(st.integers(OLD, _ROUNDS)) for _ in range(others)],
         grown=[draw(st.integers(-3, 6)) for _ in range(holders)] + [0] * others,
-        buffers=[max(0, draw(st.integers(-2_000, 2_000))) for _ in range(holders)] + [0] * others,
-        entries=[draw(st.integers(0, 9)) for _ in range(nodes)],
+        buffers=[draw(st.just(0) | _FEW_OR_MANY) for _ in range(holders)] + [draw(_FEW_OR_MANY) for _ in range(others)],
+        entries=[draw(_FEW_OR_MANY) for _ in range(nodes)],
+        containers=[draw(st.booleans()) for _ in range(holders)],
+        lost=[(draw(_FEW_OR_MANY), draw(_FEW_OR_MANY)) for _ in range(holders)],
         groups=[draw(_below(holders)) for _ in range(holders)],
         inside=[draw(st.integers(-1, holder - 1)) for holder in range(holders)],
         sources=array("i", sources),

@@ -7,9 +7,9 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import texts
 
 from leakdiff.judge.fingerprint import fingerprint
+from strategies import texts
 
 
 def test_a_fingerprint_is_six_hex_digits() -> None:

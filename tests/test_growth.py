@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from builder import rounds_of
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import rounds
 
+from builder import rounds_of
 from leakdiff.compare.growth import TOTALS, confirmed, suspects
 from leakdiff.model.series import Growth, series_of
 from leakdiff.model.signals import Phase, Round
+from strategies import rounds
 
 
 def suspected_in(signal: str, *gains: int | None) -> list[str]:

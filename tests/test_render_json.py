@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from hypothesis import given
-from strategies import reports
-from test_render_text import INFLIGHT, report_of
 
 from leakdiff.model.report import Report
 from leakdiff.render.json import as_dict, render_json
+from strategies import reports
+from test_render_text import INFLIGHT, report_of
 
 REPORT = {"format", "leakdiff", "python", "verdict", "because", "findings", "rounds", "not_analysed", "cost"}
 FINDING = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import attrs
 import pytest
-from builder import bound, growing, orphaned
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builder import bound, growing, orphaned
 from leakdiff.judge.rules import RULES, Opinion, opinion_on
 from leakdiff.model.evidence import Suspect
 from leakdiff.model.report import Verdict
@@ -40,9 +40,7 @@ def test_a_bounded_cache_is_filling() -> None:
     """A container that says how far it goes is no leak before it is there."""
     lru = growing("parse", bound=bound(312), lengths=(110, 211, 312))
 
-    assert opinion_on(lru) == Opinion(
-        Verdict.FILLING, "312 of 1,000 entries filled; lru_cache(maxsize) stops it there"
-    )
+    assert opinion_on(lru) == Opinion(Verdict.FILLING, "312 of 1,000 entries filled; lru_cache(maxsize) stops it there")
 
 
 @pytest.mark.parametrize("filled", [1_000, 1_001])
@@ -54,15 +52,15 @@ def test_a_full_cache_is_stable(filled: int) -> None:
 
 
 def test_an_owner_that_has_stopped_is_stable() -> None:
-    """Two rounds without a gain end the suspicion."""
-    assert opinion_on(growing("cache", lengths=(303, 404, 404, 404))) == Opinion(
+    """Five rounds without a gain end the suspicion."""
+    assert opinion_on(growing("cache", lengths=(303, 404, *[404] * 5))) == Opinion(
         Verdict.STABLE, "stopped growing at 404 entries"
     )
 
 
 def test_a_buffer_that_has_stopped_is_stable() -> None:
     """The same for bytes."""
-    log = growing("log", 0, entries=0, buffer_bytes=64, lengths=(64, 4_096, 4_096, 4_096))
+    log = growing("log", 0, entries=0, buffer_bytes=64, lengths=(64, *[4_096] * 6))
 
     assert opinion_on(log) == Opinion(Verdict.STABLE, "stopped growing at 4,096 bytes")
 
@@ -90,9 +88,39 @@ def test_a_small_fall_does_not_excuse() -> None:
     assert opinion.verdict is Verdict.LEAK
 
 
+def test_an_owner_that_gains_less_and_less_is_warming_up() -> None:
+    """Keys from a limited set come back more and more often."""
+    assert opinion_on(growing("cache", lengths=(0, 600, 900, 1_100, 1_200, 1_250, 1_280))) == Opinion(
+        Verdict.WARMUP,
+        "grows more and more slowly: 4.46 entries per unit at first, 0.40 at last",
+    )
+
+
+def test_chance_is_no_slowing_down() -> None:
+    """A rare leak gains three entries in one round and one in another."""
+    opinion = opinion_on(growing("cache", lengths=(0, 3, 5, 6)))
+
+    assert opinion is not None
+    assert opinion.verdict is Verdict.LEAK
+
+
+def test_small_falls_at_both_ends_leave_an_opinion() -> None:
+    """Lengths that fall a little before and after a rise are judged like any others."""
+    assert opinion_on(growing("cache", lengths=(100, 96, 106, 102))) is not None
+
+
+def test_a_rate_below_that_of_the_deep_rounds_is_slowing_down() -> None:
+    """What it gained before it was watched counts as its beginning."""
+    suspect = attrs.evolve(growing("cache", lengths=(0, 101, 202, 303)), rate=4.0)
+    opinion = opinion_on(suspect)
+
+    assert opinion is not None
+    assert opinion.verdict is Verdict.WARMUP
+
+
 def test_one_fall_by_less_than_a_round_adds_does_not_excuse() -> None:
     """A map from which someone removes a few once goes on growing."""
-    opinion = opinion_on(growing("cache", lengths=(100, 200, 140, *range(240, 2_240, 100))))
+    opinion = opinion_on(growing("cache", lengths=(100, 200, 160, *range(260, 2_260, 100))))
 
     assert opinion is not None
     assert opinion.verdict is Verdict.LEAK
@@ -141,6 +169,7 @@ def test_rules_say_in_a_sentence_what_they_excuse() -> None:
         "bounded_and_filling",
         "rises_and_falls",
         "stopped_growing",
+        "slows_down",
         "grows_for_ever",
     ]
     assert all(rule.__doc__ for rule in RULES)
@@ -155,9 +184,9 @@ def test_any_owner_gets_an_opinion_with_a_reason(lengths: list[int]) -> None:
     assert opinion.because
 
 
-@given(st.lists(st.integers(1, 10_000), min_size=1, max_size=9))
-def test_what_rises_in_every_round_always_leaks(gains: list[int]) -> None:
-    """No pace of growth excuses growth."""
+@given(st.lists(st.integers(1, 10_000), min_size=1, max_size=9).map(sorted))
+def test_what_never_rises_less_than_before_always_leaks(gains: list[int]) -> None:
+    """No pace of growth excuses growth that does not slow down."""
     opinion = opinion_on(growing("cache", lengths=tuple(sum(gains[:at]) for at in range(len(gains) + 1))))
 
     assert opinion is not None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import attrs
 import pytest
-from builder import rounds_of
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import series
 
+from builder import rounds_of
 from leakdiff.model.series import Series, Shape, series_of
 from leakdiff.model.signals import rate_text
+from strategies import series
 
 
 def over(*gains: int, floor: float = 0.0) -> Series:

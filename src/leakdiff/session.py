@@ -175,15 +175,24 @@ def _deep_tier(bench: Bench, evidence: Evidence) -> Evidence:
     del holders
     watched = watched_rounds(bench, watch, units // DEEP_ROUNDS, sum(item.bytes for item in found[:1]) / units)
     suspects = [
-        Suspect(accumulation, owner, watch.lengths(position), watched)
+        Suspect(
+            found=accumulation,
+            owner=owner,
+            lengths=watch.lengths(position),
+            units=tuple(measured.units for measured in watched),
+            rate=(accumulation.entries or accumulation.buffer_bytes) / units,
+        )
         for position, (accumulation, owner) in enumerate(zip(found, owners, strict=True))
     ]
-    return attrs.evolve(evidence, deep_units=units, **_with_sites(suspects, traces))
+    evidence = attrs.evolve(evidence, deep_units=units, watched=tuple(watched))
+    return attrs.evolve(evidence, **_with_sites(suspects, traces))
 
 
 def _last_look(bench: Bench, evidence: Evidence) -> Evidence:
-    """Where no owner goes on growing, see once more whether anything does: it may be full by now."""
-    if not evidence.growing or any(suspect.goes_on for suspect in evidence.suspects):
+    """Where the totals still grow but no owner does, see once more whether they do without a mark."""
+    from leakdiff.judge.verdicts import is_accounted_for
+
+    if not evidence.growing or is_accounted_for(evidence):
         return evidence
     return _confirming_tier(bench, evidence)
 

@@ -34,6 +34,15 @@ def length_of(obj: Any) -> int:
     return len(attributes) if attributes is not None else len(references(obj, Kinds()))
 
 
+def is_container(obj: Any) -> bool:
+    """Tell whether an object holds entries, rather than named attributes as a namespace does."""
+    bases = mro_of(type(obj))
+    if dict in bases:
+        keys = list(itertools.islice(dict.copy(obj), _SAMPLE))
+        return not all(type(key) is str and key.isidentifier() for key in keys)
+    return any(cls in bases for cls in _SIZED)
+
+
 def newest(obj: Any, count: int) -> tuple[list[Any], list[Any]]:
     """Return the keys and the values (or members) of the newest entries, at most a small sample.
 

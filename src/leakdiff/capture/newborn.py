@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from leakdiff.capture.entries import is_container
 from leakdiff.capture.kinds import ATOM, BUFFER, NDARRAY, TEXT, buffer_bytes, size_of, type_name
 from leakdiff.capture.references import references
 from leakdiff.capture.walk import Below, Walk
@@ -207,6 +208,7 @@ class Newborn:
             grown=array("q", self._grown),
             buffers=array("q", self._buffers),
             entries=array("q", self._entries),
+            containers=array("b", [is_container(obj) for obj in self.nodes[: len(self.indexes)]]),
             lost=tuple(self._lost_below()),
             groups=array("i", self._group_holders()),
             inside=array("i", self._inner_holders()),

@@ -20,13 +20,14 @@ from leakdiff.capture.kinds import (
 from leakdiff.capture.naming import class_home, describe_type, instance_dict, name_chain, name_edge
 from leakdiff.capture.newborn import Newborn
 from leakdiff.capture.references import references
-from leakdiff.capture.roots import Roots
+from leakdiff.capture.roots import Root, Roots
 from leakdiff.capture.sites import Sources, Stack
 from leakdiff.model.heap import Site, Step
 from leakdiff.model.owner import ORPHANS, Accumulation, Owner
 
 _FIRST = {"module": "attribute", "frame": "local", "context": "variable"}
 _MOST_SITES = 8
+_RESTING_READINGS = 6
 
 
 @attrs.define(eq=False)
@@ -35,6 +36,7 @@ class OwnerReader:
 
     newborn: Newborn
     roots: Roots
+    _chains: dict[tuple[int, ...], list[Any]] = attrs.field(factory=dict)
 
     def read(self, found: Accumulation) -> Owner:
         """Name an accumulation: root, steps, type, bound and key shape."""
@@ -47,7 +49,7 @@ class OwnerReader:
     # -- an owner with a path ----------------------------------------------------------------------
 
     def _read_owner(self, found: Accumulation) -> Owner:
-        chain = self.chain(found)
+        whole = chain = self.chain(found)
         tail = [self.newborn.nodes[node] for node in found.tail]
         container = chain[-1]
         kind, name, first, chain = self._root_of(chain, found)
@@ -62,12 +64,21 @@ class OwnerReader:
             type=type_name(type(container)),
             length=length_of(container),
             key_shape=key_shape(keys) if found.entries else None,
-            bound=find_bound(self.chain(found)),
+            bound=find_bound(whole),
             entry_types=_entry_types([*keys, *(value for value in values if not _is_in(value, keys))]),
         )
 
     def chain(self, found: Accumulation) -> list[Any]:
-        """Return the live objects from the root's target down to the accumulation point."""
+        """Return the live objects from the root's target down to the accumulation point.
+
+        Found once, before anything is named: naming makes instances keep their attributes in a dict, and then
+        they no longer refer to the next object themselves.
+        """
+        if found.path not in self._chains:
+            self._chains[found.path] = self._find_chain(found)
+        return self._chains[found.path]
+
+    def _find_chain(self, found: Accumulation) -> list[Any]:
         walk = self.newborn.walk
         indexes = walk.chain(self.newborn.indexes[found.path[0]])
         live = walk.live(indexes)
@@ -79,7 +90,7 @@ class OwnerReader:
         """Return the buffer a holder keeps, where it is a buffer that grows."""
         if found.entries or not found.buffer_bytes:
             return []
-        kinds, holder = self.newborn.walk.kinds, self.newborn.nodes[found.path[0]]
+        kinds, holder = self.newborn.walk.kinds, self.newborn.nodes[found.path[-1]]
         held = [*references(holder, kinds), *(instance_dict(holder) or {}).values()]
         sizes = [(size, ref) for ref in held if (size := buffer_bytes(ref, kinds)) > 0]
         return [max(sizes, key=lambda sized: sized[0])[1]] if sizes else []
@@ -92,8 +103,12 @@ class OwnerReader:
                 if len(rest) == 2 and type(rest[1]) is dict and rest[1].items() >= dict_of_type(rest[0]).items():
                     rest = rest[:1]
                 return "class", home, "edge", rest
-        root = self.roots[self.newborn.walk.chain(self.newborn.indexes[found.path[0]])[0]]
+        root = self.root(found)
         return root.kind, root.name, _FIRST.get(root.kind, "edge" if root.kind == "workload" else "entry"), chain
+
+    def root(self, found: Accumulation) -> Root:
+        """Return the root that an accumulation's path starts at."""
+        return self.roots[self.newborn.walk.chain(self.newborn.indexes[found.path[0]])[0]]
 
     # -- objects no root reaches -------------------------------------------------------------------
 
@@ -171,10 +186,12 @@ class LengthWatch:
         return tuple(reading[column] for reading in self.readings)
 
     def has_stopped(self) -> bool:
-        """Tell whether nothing watched has grown over the last two rounds."""
-        if len(self.readings) < 3:
+        """Tell whether nothing watched has grown over the last rounds."""
+        if len(self.readings) < _RESTING_READINGS:
             return False
-        return all(now <= before for before, now in zip(self.readings[-3], self.readings[-1], strict=True))
+        return all(
+            now <= before for before, now in zip(self.readings[-_RESTING_READINGS], self.readings[-1], strict=True)
+        )
 
 
 def watch_lengths(reader: OwnerReader, found: Sequence[Accumulation]) -> LengthWatch:
@@ -193,11 +210,22 @@ def _extent_of(reader: OwnerReader, found: Accumulation) -> Callable[[], int] | 
     chain = reader.chain(found)
     if len(chain) < 2:
         return lambda: length_of(chain[-1])
+    if len(chain) == 2 and (root := reader.root(found)).is_copy:
+        return _extent_of_local(root, chain[-1])
     if found.buffer_bytes and not found.entries:
         return _extent_below(chain, lambda buffer: buffer_bytes(buffer, Kinds()))
     if found.entries or any(cls in mro_of(type(chain[-1])) for cls in _CONTAINERS):
         return _extent_below(chain, length_of)
     return None
+
+
+def _extent_of_local(root: Root, target: Any) -> Callable[[], int] | None:
+    """Watch a local or a context variable: what was read of it is a copy, so it is read again each time."""
+    names = [name for name, value in root.target.items() if value is target] if type(root.target) is dict else []
+    again = root.read_again
+    if not names or again is None:
+        return lambda: length_of(target)
+    return lambda: length_of(again().get(names[0]))
 
 
 def _extent_below(chain: Sequence[Any], measure: Callable[[Any], int]) -> Callable[[], int]:

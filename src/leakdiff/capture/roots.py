@@ -7,7 +7,7 @@ import contextvars
 import sys
 import threading
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import attrs
@@ -27,11 +27,18 @@ class Root:
         kind: ``module``, ``interpreter``, ``workload``, ``frame``, ``context`` or ``exception``.
         name: The name a person would look for.
         target: The object itself.
+        read_again: For copies of locals or variables, what makes a new copy.
     """
 
     kind: str
     name: str
     target: Any
+    read_again: Callable[[], dict[str, Any]] | None = None
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether the target was made for the walk."""
+        return self.kind in ("frame", "context", "exception")
 
 
 def is_own_module(name: object) -> bool:
@@ -116,9 +123,13 @@ def _frames() -> Iterator[Root]:
 
 
 def _contexts() -> Iterator[Root]:
-    values = {variable.name: value for variable, value in contextvars.copy_context().items()}
+    values = _context_values()
     if values:
-        yield Root("context", "current context", values)
+        yield Root("context", "current context", values, _context_values)
+
+
+def _context_values() -> dict[str, Any]:
+    return {variable.name: value for variable, value in contextvars.copy_context().items()}
 
 
 def _interpreter() -> Iterator[Root]:

@@ -29,7 +29,9 @@ _LEAST_DEEP_UNITS = 11
 _SECONDS_A_ROUND = 2.0
 _OFTEN = 0.2  # objects per unit above which fewer units show the same
 _WATCHED_ROUNDS = 60
-_LEAST_WATCHED = 3
+_LEAST_WATCHED = 6
+_RESTING_ROUNDS = 5
+_VARIED = (100, 66, 131, 83)  # lengths of watched rounds, in percent
 _IDLE_SECONDS = 0.5
 _MOST_GROWTH = 64 << 20
 
@@ -279,27 +281,45 @@ def collection_paused() -> Iterator[None]:
             gc.enable()
 
 
-def watched_rounds(bench: Bench, watch: LengthWatch, units: int, bytes_per_unit: float) -> int:
-    """Run further rounds that only read the lengths of owners; stop when none grows or patience ends.
+def watched_rounds(bench: Bench, watch: LengthWatch, units: int, bytes_per_unit: float) -> list[Round]:
+    """Run further rounds that read the totals and the lengths of owners; stop when both rest or patience ends.
+
+    The rounds differ in length: an owner that drops a fixed number of entries must not look like a slow leak.
 
     Args:
         bench: The workload and its options.
         watch: The owners.
-        units: Units of work in each round.
+        units: Units of work in a round, about.
         bytes_per_unit: What a unit leaks: the rounds must not fill the memory.
-
-    Returns:
-        Units of work in each of them.
     """
-    if not watch.extents:
-        return 0
-    most = min(_WATCHED_ROUNDS, int(_MOST_GROWTH / (bytes_per_unit * units + 1)))
+    most = max(_LEAST_WATCHED, min(_WATCHED_ROUNDS, int(_MOST_GROWTH / (bytes_per_unit * units + 1))))
+    meter = Meter(most + 2)
     deadline = time.monotonic() + bench.options.patience
-    watch.read()
-    for number in range(1, max(_LEAST_WATCHED, most) + 1):
-        bench.run(units, f"watching round {number}")
+    gc.collect()
+    with make_mark() as mark:
+        bench.run(units, "a settling round")
+        for _ in range(2):
+            mark.collect()
+            meter.read(0, 0)
+        meter.restart()
+        meter.read(0, mark.collect())
         watch.read()
-        bench.rounds.append(Round(Phase.WATCH, units, 0, 0, None, 0, 0))
-        if number >= _LEAST_WATCHED and (time.monotonic() > deadline or watch.has_stopped()):
-            break
-    return units
+        try:
+            for number in range(1, most + 1):
+                some = max(1, units * _VARIED[number % len(_VARIED)] // 100)
+                bench.run(some, f"watching round {number}")
+                meter.read(0, mark.collect(), some)
+                watch.read()
+                mark.again()
+                if number >= _LEAST_WATCHED and (time.monotonic() > deadline or _all_rest(meter, watch)):
+                    break
+        finally:
+            done = meter.rounds(Phase.WATCH)
+            bench.rounds.extend(done)
+    return done
+
+
+def _all_rest(meter: Meter, watch: LengthWatch) -> bool:
+    """Tell whether neither the totals nor any owner have grown over the last rounds."""
+    last = meter.rounds(Phase.WATCH)[-_RESTING_ROUNDS:]
+    return watch.has_stopped() and sum(m.blocks for m in last) <= 0 and sum(m.of("native_bytes") for m in last) <= 0

@@ -11,9 +11,8 @@ from leakdiff.model.evidence import Suspect
 from leakdiff.model.report import Verdict
 from leakdiff.model.signals import rate_text
 
-_STOPPED_ROUNDS = 2
+_RESTING_ROUNDS = 5
 _SLOWER = 0.7
-_WEAK_TYPES = ("weakref.ReferenceType", "ReferenceType", "weakref.KeyedRef", "weakref.ref", "weakref.WeakMethod")
 
 
 @attrs.frozen
@@ -50,55 +49,53 @@ def bounded_and_filling(suspect: Suspect) -> Opinion | None:
 
 def stopped_growing(suspect: Suspect) -> Opinion | None:
     """Excuse an owner whose length no longer rises."""
-    gains = suspect.gains
-    if len(gains) < _STOPPED_ROUNDS or any(gain > 0 for gain in gains[-_STOPPED_ROUNDS:]):
+    series = suspect.series
+    if len(series.gains) < _RESTING_ROUNDS or any(gain > 0 for gain in series.gains[-_RESTING_ROUNDS:]):
         return None
-    if suspect.found.buffer_bytes and not suspect.found.entries:
-        return Opinion(Verdict.STABLE, f"stopped growing at {max(suspect.lengths):,} bytes")
-    return Opinion(Verdict.STABLE, f"stopped growing at {max(suspect.lengths):,} entries")
+    return Opinion(Verdict.STABLE, f"stopped growing at {max(suspect.lengths):,} {_noun(suspect)}")
 
 
 def rises_and_falls(suspect: Suspect) -> Opinion | None:
-    """Excuse an owner that is emptied or evicts: it fell by more than a round adds."""
-    gains = suspect.gains
-    if not gains or min(gains) >= 0:
+    """Excuse an owner that is emptied or evicts: it fell by about what a round adds, or more."""
+    gains = suspect.series.gains
+    if not gains or min(gains) >= 0 or -min(gains) * 2 < max(gains):
         return None
-    if -min(gains) * 2 < max(gains):
-        return None
-    return Opinion(Verdict.STABLE, f"rises and falls: between {min(suspect.lengths):,} and {max(suspect.lengths):,} entries")
+    least, most = min(suspect.lengths), max(suspect.lengths)
+    return Opinion(Verdict.STABLE, f"rises and falls: between {least:,} and {most:,} {_noun(suspect)}")
 
 
 def slows_down(suspect: Suspect) -> Opinion | None:
     """Excuse an owner that gains less and less: its keys come from a limited set."""
-    gains = suspect.gains
-    third = len(gains) // 3
-    if third < 1:
+    series = suspect.series
+    if not series.gains:
         return None
-    early, late = sum(gains[:third]), sum(gains[-third:])
-    if early + late == 0 or late > _SLOWER * early or early - late < 4 * math.sqrt(early + late):
+    late = series.last_third()
+    expected = max(suspect.rate, series.first_third().mean) * sum(late.units)
+    if late.total >= _SLOWER * expected or expected - late.total < 4 * math.sqrt(max(1.0, expected)):
         return None
     return Opinion(
         Verdict.WARMUP,
-        f"grows more and more slowly: {early:,} entries in the first {third} rounds that watched it, "
-        f"{late:,} in the last {third}",
+        f"grows more and more slowly: {rate_text(expected / sum(late.units))} {_noun(suspect)} per unit at first, "
+        f"{rate_text(late.mean)} at last",
     )
 
 
 def grows_for_ever(suspect: Suspect) -> Opinion | None:
-    """Accuse what grew in the deep rounds and in every round that watched it."""
+    """Accuse what grew in the deep rounds and went on at that rate in the rounds that watched it."""
     if suspect.found.orphan:
         return None
-    gains = suspect.gains
-    if not gains:
+    series = suspect.series
+    if series.total <= 0:
         return Opinion(Verdict.LEAK, "what was born in every one of the rounds is still held, and nothing bounds it")
-    grew = sum(gain > 0 for gain in gains)
-    rate = sum(gains) / (len(gains) * suspect.watched_units)
-    noun = "bytes" if suspect.found.buffer_bytes and not suspect.found.entries else "entries"
     return Opinion(
         Verdict.LEAK,
-        f"grew in {grew} of {len(gains)} further rounds by {rate_text(rate)} {noun} per unit, up to "
-        f"{suspect.lengths[-1]:,}, and nothing bounds it",
+        f"grew in {series.grew_in} of {len(series.gains)} further rounds by {rate_text(series.mean)} "
+        f"{_noun(suspect)} per unit, up to {suspect.lengths[-1]:,}, and nothing bounds it",
     )
+
+
+def _noun(suspect: Suspect) -> str:
+    return "bytes" if suspect.is_buffer else "entries"
 
 
 RULES: tuple[Rule, ...] = (
@@ -109,6 +106,11 @@ RULES: tuple[Rule, ...] = (
     slows_down,
     grows_for_ever,
 )
+
+
+# Excuses that rest on the length of one object; they do not hold if all grows on while it rests, for then
+# entries have moved to another object.
+BY_LENGTH: tuple[Rule, ...] = (rises_and_falls, stopped_growing, slows_down)
 
 
 def opinion_on(suspect: Suspect, rules: tuple[Rule, ...] = RULES) -> Opinion | None:

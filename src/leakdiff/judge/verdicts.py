@@ -9,7 +9,7 @@ import attrs
 
 from leakdiff.judge.advice import advise
 from leakdiff.judge.fingerprint import fingerprint
-from leakdiff.judge.rules import opinion_on
+from leakdiff.judge.rules import BY_LENGTH, RULES, Opinion, opinion_on
 from leakdiff.model.evidence import Evidence, Suspect, Survivor
 from leakdiff.model.heap import Step
 from leakdiff.model.owner import Accumulation
@@ -21,6 +21,8 @@ _RANK = {Verdict.LEAK: 0, Verdict.NATIVE: 1, Verdict.FILLING: 2, Verdict.WARMUP:
 _MOST_TYPES = 12
 _EXPLAINED = 0.3  # share of the growth an owner must account for
 _NATIVE_FLOOR = 16.0  # bytes per unit: one malloc(16) costs 32
+_NOISE = {"native_bytes": _NATIVE_FLOOR}
+_KEPT = 0.8  # share of its rate that a total must keep to the end
 _STEADY = 0.3
 _IDLE = 0.5
 
@@ -36,28 +38,75 @@ class Judgement:
 
 def judge(evidence: Evidence) -> Judgement:
     """Say what the evidence amounts to."""
-    suspected, growing = evidence.suspected, evidence.growing
+    suspected = evidence.suspected
     if evidence.interrupted is not None:
         return Judgement(Verdict.INCONCLUSIVE, _interrupted(evidence, suspected))
     if not suspected:
         return Judgement(Verdict.STABLE, _nothing_grows(evidence))
-    if not growing:
-        return Judgement(Verdict.STABLE, _not_confirmed(suspected))
+    if not evidence.growing:
+        return Judgement(Verdict.STABLE, _not_confirmed(suspected), tuple(_owned(evidence, [])))
     if evidence.idle_share >= _IDLE:
         return Judgement(Verdict.INCONCLUSIVE, _grows_by_itself(evidence))
-    findings = [*_owned(evidence, growing), *_without_owner(evidence, growing)]
-    return _conclude(evidence, growing, findings)
+    going = going_on(evidence)
+    findings = [*_owned(evidence, going), *_without_owner(evidence, going)]
+    return _conclude(evidence, going, findings)
+
+
+# -- do the totals go on? --------------------------------------------------------------------------
+
+
+def going_on(evidence: Evidence) -> list[Growth]:
+    """Return what was still growing at its old rate at the end of the watched rounds."""
+    if not evidence.watched:
+        return list(evidence.growing)
+    return [growth for growth in evidence.growing if _keeps_its_rate(growth, evidence)]
+
+
+def _keeps_its_rate(growth: Growth, evidence: Evidence) -> bool:
+    late = series_of(evidence.watched, growth.signal).last_third()
+    if growth.signal == "native_bytes":
+        return late.mean >= _KEPT * growth.series.mean
+    return late.rate >= _KEPT * growth.rate and late.total > 0
+
+
+def is_accounted_for(evidence: Evidence) -> bool:
+    """Tell whether an owner that goes on growing accounts for what goes on, or nothing goes on."""
+    going = going_on(evidence)
+    telling = [suspect for suspect in evidence.suspects if _goes_on(suspect)]
+    return not going or _do_explain([suspect.found for suspect in telling], evidence, going)
+
+
+def _goes_on(suspect: Suspect) -> bool:
+    opinion = opinion_on(suspect)
+    return opinion is not None and opinion.verdict in (Verdict.LEAK, Verdict.FILLING)
+
+
+def _opinions(evidence: Evidence, going: Sequence[Growth]) -> list[tuple[Suspect, Opinion]]:
+    """Judge every suspect; excuses that rest on a length fall if all goes on and nobody else accounts for it."""
+    rules = RULES
+    if going and not is_accounted_for(evidence):
+        rules = tuple(rule for rule in RULES if rule not in BY_LENGTH)
+    judged = ((suspect, opinion_on(suspect, rules)) for suspect in evidence.suspects)
+    told = [(suspect, opinion) for suspect, opinion in judged if opinion is not None]
+    return told if going else [(suspect, _rested(opinion)) for suspect, opinion in told]
+
+
+def _rested(opinion: Opinion) -> Opinion:
+    """Nothing grows any more as a whole: then no owner leaks."""
+    if opinion.verdict is not Verdict.LEAK:
+        return opinion
+    return Opinion(Verdict.STABLE, "grew at first, but the process as a whole has stopped growing")
 
 
 # -- findings --------------------------------------------------------------------------------------
 
 
-def _owned(evidence: Evidence, growing: Sequence[Growth]) -> list[Finding]:
-    findings = []
-    for suspect in evidence.suspects:
-        opinion = opinion_on(suspect)
-        if opinion is not None and _is_worth_telling(suspect, evidence, growing):
-            findings.append(_finding(suspect, evidence, opinion.verdict, opinion.because))
+def _owned(evidence: Evidence, going: Sequence[Growth]) -> list[Finding]:
+    findings = [
+        _finding(suspect, evidence, opinion.verdict, opinion.because)
+        for suspect, opinion in _opinions(evidence, going)
+        if _is_worth_telling(suspect, evidence, going)
+    ]
     return _one_for_each_owner(findings)
 
 
@@ -102,13 +151,15 @@ def _named_first(growth: TypeGrowth) -> tuple[bool, int, str]:
     return "." not in growth.name, -growth.count, growth.name
 
 
-def _is_worth_telling(suspect: Suspect, evidence: Evidence, growing: Sequence[Growth]) -> bool:
-    """Leave out what is tiny beside the whole growth."""
+def _is_worth_telling(suspect: Suspect, evidence: Evidence, going: Sequence[Growth]) -> bool:
+    """Leave out what is tiny beside the whole growth, and what no root reaches: that is told by itself."""
     found = suspect.found
+    if found.orphan:
+        return False
     if found.buffer_bytes:
         return True
-    whole = max((growth.rate for growth in growing if growth.signal == "blocks"), default=0.0)
-    return (found.objects or found.entries) / evidence.deep_units >= 0.01 * whole
+    whole = max((growth.rate for growth in going if growth.signal == "blocks"), default=0.0)
+    return (found.objects or found.entries) / max(1, evidence.deep_units) >= 0.01 * whole
 
 
 def _finding(suspect: Suspect, evidence: Evidence, verdict: Verdict, because: str) -> Finding:
@@ -126,7 +177,7 @@ def _finding(suspect: Suspect, evidence: Evidence, verdict: Verdict, because: st
     return Finding(
         verdict=verdict,
         because=because,
-        fingerprint=fingerprint(owner.name or found.types and min(found.types), owner.name and owner.type),
+        fingerprint=fingerprint(owner.name or min(found.types, default=""), owner.type),
         owner=owner.name,
         owner_type=owner.type,
         entries=owner.length,
@@ -145,9 +196,9 @@ def _finding(suspect: Suspect, evidence: Evidence, verdict: Verdict, because: st
 
 
 def _entry_rate(suspect: Suspect, units: int) -> float | None:
-    if suspect.gains and suspect.found.entries:
-        return sum(suspect.gains) / (len(suspect.gains) * suspect.watched_units)
-    return suspect.found.entries / units if suspect.found.entries else None
+    if not suspect.found.entries:
+        return None
+    return suspect.series.mean if suspect.series.gains and suspect.series.mean > 0 else suspect.found.entries / units
 
 
 def _entries_as_types(suspect: Suspect, atoms: int, units: int) -> list[TypeGrowth]:
@@ -171,17 +222,20 @@ def _rate(evidence: Evidence, objects: float, size: float) -> Rate:
 # -- growth without an owner -----------------------------------------------------------------------
 
 
-def _without_owner(evidence: Evidence, growing: Sequence[Growth]) -> list[Finding]:
+def _without_owner(evidence: Evidence, going: Sequence[Growth]) -> list[Finding]:
     """Say NATIVE for what no Python object owns; never beside owners that explain the growth."""
-    whole = {growth.signal: growth.rate for growth in growing}
-    if _is_explained(evidence, whole):
+    owned = [suspect.found for suspect in evidence.suspects if not suspect.found.orphan and opinion_on(suspect)]
+    if not going or _do_explain(owned, evidence, going):
         return []
     orphans = [suspect for suspect in evidence.suspects if suspect.found.orphan]
     if orphans:
         return [_finding(suspect, evidence, Verdict.NATIVE, _why_orphan(suspect)) for suspect in orphans[:3]]
+    whole = {growth.signal: growth.rate for growth in going}
     blocks = whole.get("blocks", 0.0)
-    if blocks > 0 and _is_steady(evidence, "blocks"):
-        return [_leaked_references(evidence, blocks)]
+    if blocks > 0:
+        tracked = series_of(evidence.confirming, "objects").mean
+        is_leaked = tracked < _EXPLAINED * blocks and _is_steady(evidence, "blocks")
+        return [_leaked_references(evidence, blocks)] if is_leaked else []
     if whole.get("native_bytes", 0.0) >= _NATIVE_FLOOR and _is_steady(evidence, "native_bytes"):
         return [_c_heap(evidence, whole["native_bytes"])]
     if whole.get("fds", 0.0) > 0:
@@ -189,26 +243,23 @@ def _without_owner(evidence: Evidence, growing: Sequence[Growth]) -> list[Findin
     return []
 
 
-def _is_explained(evidence: Evidence, whole: Mapping[str, float]) -> bool:
-    """Tell whether the owners that were found, also those that have stopped, account for the growth."""
-    owned = [suspect.found for suspect in evidence.suspects if not suspect.found.orphan and opinion_on(suspect)]
+def _do_explain(owned: Sequence[Accumulation], evidence: Evidence, going: Sequence[Growth]) -> bool:
+    """Tell whether some owners account for the growth: in objects, or in bytes of the C heap."""
     units = max(1, evidence.deep_units)
-    if whole.get("blocks", 0.0) > 0:
-        counted = sum(max(found.objects, found.entries) for found in owned) / units
-        return counted >= _EXPLAINED * whole["blocks"] or _explains_bytes(owned, units, whole)
-    return _explains_bytes(owned, units, whole)
-
-
-def _explains_bytes(owned: Sequence[Accumulation], units: int, whole: Mapping[str, float]) -> bool:
-    """Tell whether the bytes under some owners account for what grows on the C heap."""
-    native = whole.get("native_bytes", 0.0)
-    return native > 0 and sum(found.bytes for found in owned) / units >= _EXPLAINED * native
+    whole = {growth.signal: growth.rate for growth in going}
+    counted = sum(max(found.objects, found.entries) for found in owned) / units
+    if whole.get("blocks", 0.0) > 0 and counted >= _EXPLAINED * whole["blocks"]:
+        return True
+    native = max(whole.get("native_bytes", 0.0), 0.0)
+    if native == 0.0:
+        return "blocks" not in whole and counted > 0
+    return sum(found.bytes for found in owned) / units >= _EXPLAINED * native
 
 
 def _is_steady(evidence: Evidence, signal: str) -> bool:
     """Tell whether a signal grew in every round but the first, all rounds alike."""
-    gains = [m.of(signal) / m.units for m in evidence.marked[1:] or evidence.marked]
-    gains += [m.of(signal) / m.units for m in evidence.confirming]
+    rounds = [*(evidence.marked[1:] or evidence.marked), *evidence.confirming, *evidence.watched]
+    gains = [measured.of(signal) / measured.units for measured in rounds]
     middle = sorted(gains)[len(gains) // 2]
     off = sum(abs(gain - middle) > _STEADY * middle for gain in gains)
     return min(gains) > 0 and off * 4 <= len(gains)
@@ -291,20 +342,29 @@ def _ownerless(
 # -- the run ---------------------------------------------------------------------------------------
 
 
-def _conclude(evidence: Evidence, growing: Sequence[Growth], findings: list[Finding]) -> Judgement:
+def _conclude(evidence: Evidence, going: Sequence[Growth], findings: list[Finding]) -> Judgement:
     findings.sort(key=lambda finding: _RANK[finding.verdict])  # stable: the heavier stay first
-    told = tuple(finding for finding in findings if finding.verdict is not Verdict.STABLE)
+    told = [finding for finding in findings if finding.verdict is not Verdict.STABLE]
     if told:
         return Judgement(told[0].verdict, told[0].because, tuple(findings))
-    if findings:
+    if not going:
+        because = findings[0].because if findings else _has_stopped(evidence)
+        return Judgement(Verdict.STABLE, because, tuple(findings))
+    owned = [suspect.found for suspect in evidence.suspects if not suspect.found.orphan]
+    if findings and _do_explain(owned, evidence, going):
         return Judgement(Verdict.STABLE, findings[0].because, tuple(findings))
-    if all(growth.rate <= FLOORS[growth.signal] for growth in growing if FLOORS[growth.signal]):
-        return Judgement(Verdict.STABLE, f"only allocator noise: {_rates(growing)}, not the same in every round")
+    if all(growth.rate <= max(FLOORS[growth.signal], _NOISE.get(growth.signal, 0.0)) for growth in going):
+        return Judgement(Verdict.STABLE, f"only allocator noise: {_rates(going)}", tuple(findings))
     return Judgement(
         Verdict.INCONCLUSIVE,
-        f"something grows ({_rates(growing)}) but not steadily, and no owner was found; "
+        f"something grows ({_rates(going)}) but no owner was found and it is not the same in every round; "
         "run it with more rounds or a larger number of units",
+        tuple(findings),
     )
+
+
+def _has_stopped(evidence: Evidence) -> str:
+    return f"grew at first ({_rates(evidence.growing)}), but has stopped growing"
 
 
 def _nothing_grows(evidence: Evidence) -> str:

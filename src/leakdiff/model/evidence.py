@@ -6,7 +6,7 @@ import attrs
 
 from leakdiff.model.heap import Site
 from leakdiff.model.owner import Accumulation, Owner
-from leakdiff.model.series import Growth
+from leakdiff.model.series import Growth, Series
 from leakdiff.model.signals import Round
 
 
@@ -18,23 +18,26 @@ class Suspect:
         found: The accumulation.
         owner: Its owner.
         lengths: The owner's length before the first and after each watched round; empty if not watched.
-        watched_units: Units of work between two of the lengths.
+        units: Units of work in each watched round.
+        rate: What it gained per unit in the deep rounds, in entries or, for buffers, in bytes.
     """
 
     found: Accumulation
     owner: Owner
     lengths: tuple[int, ...] = ()
-    watched_units: int = 0
+    units: tuple[int, ...] = ()
+    rate: float = 0.0
 
     @property
-    def gains(self) -> tuple[int, ...]:
+    def series(self) -> Series:
         """What the owner gained in each watched round."""
-        return tuple(after - before for before, after in zip(self.lengths, self.lengths[1:], strict=False))
+        gains = tuple(after - before for before, after in zip(self.lengths, self.lengths[1:], strict=False))
+        return Series(gains, self.units[: len(gains)])
 
     @property
-    def goes_on(self) -> bool:
-        """Whether it has an owner that was not seen to stop growing."""
-        return not self.found.orphan and (not self.gains or any(gain > 0 for gain in self.gains[-2:]))
+    def is_buffer(self) -> bool:
+        """Whether its length is counted in bytes."""
+        return bool(self.found.buffer_bytes) and not self.found.entries
 
 
 @attrs.frozen
@@ -55,6 +58,7 @@ class Evidence:
         confirming: Rounds without a mark.
         suspected: Signals that may grow, judged by the cheap tier.
         growing: Those that also grow without a mark.
+        watched: Totals of the rounds after the deep ones, under a mark.
         deep_units: Units of work in the deep rounds, 0 if there were none.
         suspects: Accumulations with their owners.
         survivors: Lines whose allocations stay, for growth without an owner.
@@ -66,6 +70,7 @@ class Evidence:
     confirming: tuple[Round, ...] = ()
     suspected: tuple[Growth, ...] = ()
     growing: tuple[Growth, ...] = ()
+    watched: tuple[Round, ...] = ()
     deep_units: int = 0
     suspects: tuple[Suspect, ...] = ()
     survivors: tuple[Survivor, ...] = ()

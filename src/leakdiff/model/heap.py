@@ -61,6 +61,7 @@ class HeapGraph:
         grown: Entries a holder gained over the deep rounds (negative when it shrank); 0 for new nodes.
         buffers: Bytes a holder's buffers gained over the deep rounds; for new nodes, bytes of their buffers.
         entries: References a node holds now.
+        containers: For holders, whether they hold entries rather than named attributes.
         lost: For holders, the entries and bytes that large containers below them held before and that are gone:
             what replaced them must hold more to count as growth.
         groups: For holders, the number of a group of alike holders under one parent.
@@ -83,6 +84,7 @@ class HeapGraph:
     grown: Sequence[int]
     buffers: Sequence[int]
     entries: Sequence[int]
+    containers: Sequence[int]
     lost: Sequence[tuple[int, int]]
     groups: Sequence[int]
     inside: Sequence[int]

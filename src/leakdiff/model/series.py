@@ -55,6 +55,16 @@ class Series:
         """Mean gain per unit."""
         return self.total / sum(self.units) if self.units else 0.0
 
+    def last_third(self) -> Series:
+        """Return its last third, or all of it where it is short."""
+        start = len(self.gains) - max(1, len(self.gains) // 3) if len(self.gains) > 2 else 0
+        return Series(self.gains[start:], self.units[start:], self.floor)
+
+    def first_third(self) -> Series:
+        """Return its first third, or all of it where it is short."""
+        end = max(1, len(self.gains) // 3) if len(self.gains) > 2 else len(self.gains)
+        return Series(self.gains[:end], self.units[:end], self.floor)
+
     @property
     def shape(self) -> Shape:
         """The form of the growth; see the decisions page for the rules."""

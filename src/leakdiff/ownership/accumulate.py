@@ -15,6 +15,7 @@ _MOST_CANDIDATES = 200
 _MOST_DESCENT = 64
 _DOMINANT = 0.8  # a child with this share of what lies below is followed downwards
 _MOST_DRAWN = 60
+_MOST_DIRECT = 16  # new references of a holder under whose few attributes a structure grows
 _MOST_SEARCHED = 5_000
 _ROOT = "root"
 _NOTABLE_ENTRIES = 64
@@ -41,14 +42,11 @@ def find_accumulations(graph: HeapGraph) -> list[Accumulation]:
     """Return the places under which new objects accumulate, the heaviest first.
 
     An old object accumulates if it gained entries over the deep rounds, or if the objects born in
-    every one of the rounds are still alive under it. A full cache that replaces its entries does neither.
+    every one of the rounds are still alive under one of its attributes, or if what stands there was replaced by
+    something larger. A full cache that replaces its entries does none of that.
     """
     children = _children(graph)
-    candidates = [
-        candidate
-        for members in _owners(graph)
-        if (candidate := _weigh(graph, members, children)) is not None
-    ]
+    candidates = [candidate for members in _owners(graph) for candidate in _weigh(graph, members, children)]
     candidates.sort(key=lambda candidate: (-candidate.weight, candidate.members))
     dominated = _Dominators(graph, children)
     found = [_describe(graph, candidate, children, dominated) for candidate in candidates[:_MOST_CANDIDATES]]
@@ -83,19 +81,23 @@ def _is_inside_growing(graph: HeapGraph, node: int) -> bool:
     return False
 
 
-def _weigh(graph: HeapGraph, members: tuple[int, ...], children: Mapping[int, Sequence[int]]) -> _Candidate | None:
-    """Return the candidate if it accumulates, else None."""
-    reached = _reach(graph, members, children)
+def _weigh(graph: HeapGraph, members: tuple[int, ...], children: Mapping[int, Sequence[int]]) -> list[_Candidate]:
+    """Return what accumulates under some holders; nothing if they only replace what they hold."""
     gained = sum(graph.grown[node] for node in members)
     buffer_bytes = sum(graph.buffers[node] for node in members)
     direct = sum(1 for node in members for child in children.get(node, ()) if graph.births[child] != OLD)
-    if gained >= graph.rounds and (gained - direct >= graph.rounds or _gains_every_round(graph, members, children)):
-        return _Candidate(members, reached, gained, buffer_bytes, max(0, gained - direct))
+    every_round = _gains_every_round(graph, members, children)
+    reached = _reach(graph, members, children)
+    if gained >= graph.rounds and (gained - direct >= graph.rounds or every_round):
+        return [_Candidate(members, reached, gained, buffer_bytes, max(0, gained - direct))]
     if buffer_bytes > 0:
-        return _Candidate(members, frozenset(), 0, buffer_bytes, 0)
-    if _survives_every_round(graph, reached) and direct * 4 <= len(reached) * len(members):
-        return _Candidate(members, reached, 0, 0, 0)
-    return _rebuilt(graph, members, reached)
+        return [_Candidate(members, frozenset(), 0, buffer_bytes, 0)]
+    found = _rebuilt(graph, members, reached)
+    is_namespace = not any(graph.containers[node] for node in members)
+    is_head = direct <= _MOST_DIRECT * len(members) or not every_round
+    if is_namespace and is_head and _survives_every_round(graph, reached):
+        found.insert(0, _Candidate(members, reached, 0, 0, 0))
+    return found
 
 
 def _gains_every_round(graph: HeapGraph, members: Iterable[int], children: Mapping[int, Sequence[int]]) -> bool:
@@ -105,7 +107,7 @@ def _gains_every_round(graph: HeapGraph, members: Iterable[int], children: Mappi
     return births.issuperset(range(1, graph.rounds + 1))
 
 
-def _rebuilt(graph: HeapGraph, members: tuple[int, ...], reached: frozenset[int]) -> _Candidate | None:
+def _rebuilt(graph: HeapGraph, members: tuple[int, ...], reached: frozenset[int]) -> list[_Candidate]:
     """Return a holder under which a large container or buffer was replaced by a larger one."""
     entries = sum(graph.entries[node] for node in reached if graph.entries[node] >= _NOTABLE_ENTRIES)
     size = sum(graph.buffers[node] for node in reached if graph.buffers[node] >= _NOTABLE_BYTES)
@@ -114,10 +116,10 @@ def _rebuilt(graph: HeapGraph, members: tuple[int, ...], reached: frozenset[int]
     lost_entries = any(graph.lost[node][0] for node in members)
     lost_bytes = any(graph.lost[node][1] for node in members)
     if lost_entries and more >= graph.rounds:
-        return _Candidate(members, reached, 0, 0, more, rebuilt=True)
+        return [_Candidate(members, reached, 0, 0, more, rebuilt=True)]
     if lost_bytes and larger >= graph.units:
-        return _Candidate(members, reached, 0, larger, 0, rebuilt=True)
-    return None
+        return [_Candidate(members, reached, 0, larger, 0, rebuilt=True)]
+    return []
 
 
 def _reach(graph: HeapGraph, start: Iterable[int], children: Mapping[int, Sequence[int]]) -> frozenset[int]:
