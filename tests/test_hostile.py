@@ -901,6 +901,8 @@ def test_every_global_is_put_back_however_a_check_ends() -> None:
 def test_settings_of_the_program_are_put_back(prepare: str) -> None:
     """What the program itself set in gc and tracemalloc stays set, after a leak, an error and an interruption."""
     outcomes = [OUTCOMES[0], OUTCOMES[1], OUTCOMES[4], OUTCOMES[7]]
+    if prepare == "traced":
+        del outcomes[1:3]  # a walk under tracing takes seconds
 
     assert changes(outcomes, prepare) == [[*outcome, {}] for outcome in outcomes]
 

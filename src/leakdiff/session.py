@@ -15,6 +15,7 @@ from leakdiff import __about__
 from leakdiff.errors import LeakdiffError, UnsupportedInterpreter
 from leakdiff.model.evidence import Evidence, Survivor, Suspect
 from leakdiff.model.report import Cost, Report
+from leakdiff.model.signals import LEAST_BLOCKS, LEAST_NATIVE
 from leakdiff.options import Options, make_options
 
 if TYPE_CHECKING:
@@ -194,7 +195,21 @@ def _last_look(bench: Bench, evidence: Evidence) -> Evidence:
 
     if not evidence.growing or is_accounted_for(evidence):
         return evidence
-    return _confirming_tier(bench, evidence)
+    return _line_tier(bench, _confirming_tier(bench, evidence))
+
+
+def _line_tier(bench: Bench, evidence: Evidence) -> Evidence:
+    """Where the C heap alone grows, find the lines that make it."""
+    growing = {growth.signal: growth.rate for growth in evidence.growing}
+    if growing.get("native_bytes", 0.0) < LEAST_NATIVE or growing.get("blocks", 0.0) > LEAST_BLOCKS:
+        return evidence
+    from leakdiff.capture.sites import Sources
+    from leakdiff.capture.tiers import native_lines
+
+    sources = Sources()
+    lines = native_lines(bench, growing["native_bytes"])
+    survivors = tuple(Survivor((sources.site(*line),), 0.0, size) for line, size in lines)
+    return attrs.evolve(evidence, survivors=survivors)
 
 
 def _with_sites(suspects: list[Suspect], traces: Traces) -> dict[str, Any]:
@@ -202,11 +217,12 @@ def _with_sites(suspects: list[Suspect], traces: Traces) -> dict[str, Any]:
     from leakdiff.capture.sites import Sources
 
     sources = Sources()
-    placed = [
-        attrs.evolve(suspect, owner=with_births(suspect.owner, suspect.found, own or traces.everywhere, sources))
-        for suspect, own in zip(suspects, traces.by_holder, strict=True)
-    ]
     survivors = [Survivor(sources.sites(stack), blocks, size) for stack, blocks, size in traces.survivors]
+    largest = {"": traces.survivors[0][0]} if traces.survivors else {}
+    placed = []
+    for suspect, own in zip(suspects, traces.by_holder, strict=True):
+        stacks = largest if suspect.is_buffer else own or traces.everywhere
+        placed.append(attrs.evolve(suspect, owner=with_births(suspect.owner, suspect.found, stacks, sources)))
     return {"suspects": tuple(placed), "survivors": tuple(survivors)}
 
 

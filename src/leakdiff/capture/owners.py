@@ -212,11 +212,21 @@ def _extent_of(reader: OwnerReader, found: Accumulation) -> Callable[[], int] | 
         return lambda: length_of(chain[-1])
     if len(chain) == 2 and (root := reader.root(found)).is_copy:
         return _extent_of_local(root, chain[-1])
+    if found.buffer_bytes and not found.entries and len(found.members) > 1:
+        return _extent_of_alike([reader.newborn.nodes[node] for node in found.members], chain[-1])
     if found.buffer_bytes and not found.entries:
         return _extent_below(chain, lambda buffer: buffer_bytes(buffer, Kinds()))
     if found.entries or any(cls in mro_of(type(chain[-1])) for cls in _CONTAINERS):
         return _extent_below(chain, length_of)
     return None
+
+
+def _extent_of_alike(holders: Sequence[Any], target: Any) -> Callable[[], int] | None:
+    """Watch the buffers that several objects of one kind keep under the same attribute."""
+    names = [name for holder in holders for name, value in (instance_dict(holder) or {}).items() if value is target]
+    if not names:
+        return None
+    return lambda: sum(buffer_bytes((instance_dict(holder) or {}).get(names[0]), Kinds()) for holder in holders)
 
 
 def _extent_of_local(root: Root, target: Any) -> Callable[[], int] | None:

@@ -10,12 +10,13 @@ from typing import Any
 
 import attrs
 
+from leakdiff.capture.lines import LineMeter
 from leakdiff.capture.marks import Mark, is_frozen_by_others, make_mark
 from leakdiff.capture.meter import Meter, count_tracked
 from leakdiff.capture.newborn import Newborn
 from leakdiff.capture.owners import LengthWatch
 from leakdiff.capture.roots import Roots, find_roots, own_namespaces
-from leakdiff.capture.sites import Traces, Tracing, common_stacks, newborn_under, surviving_stacks
+from leakdiff.capture.sites import Line, Traces, Tracing, common_stacks, newborn_under, surviving_stacks
 from leakdiff.capture.walk import Budget, Lengths, Walk
 from leakdiff.capture.workload import Workload
 from leakdiff.model.signals import Phase, Round
@@ -323,3 +324,20 @@ def _all_rest(meter: Meter, watch: LengthWatch) -> bool:
     """Tell whether neither the totals nor any owner have grown over the last rounds."""
     last = meter.rounds(Phase.WATCH)[-_RESTING_ROUNDS:]
     return watch.has_stopped() and sum(m.blocks for m in last) <= 0 and sum(m.of("native_bytes") for m in last) <= 0
+
+
+def native_lines(bench: Bench, bytes_per_unit: float) -> list[tuple[Line, float]]:
+    """Run one round and return the lines of the user's code that leave bytes on the C heap, per unit.
+
+    Args:
+        bench: The workload and its options.
+        bytes_per_unit: What a unit leaves there as a whole; lines with less than half of it are left out.
+    """
+    units = bench.options.units
+    bench.say("measuring the C heap line by line")
+    with LineMeter() as meter:
+        if not meter.is_possible:
+            bench.note("the line behind the C heap's growth was not looked for: a trace function is in use")
+            return []
+        bench.run(units, "the round measured by line")
+    return [(line, gain / units) for line, gain in meter.lines(bytes_per_unit * units / 2)]

@@ -110,7 +110,7 @@ RULES: tuple[Rule, ...] = (
 
 # Excuses that rest on the length of one object; they do not hold if all grows on while it rests, for then
 # entries have moved to another object.
-BY_LENGTH: tuple[Rule, ...] = (rises_and_falls, stopped_growing, slows_down)
+BY_LENGTH: tuple[Rule, ...] = (stopped_growing, slows_down)
 
 
 def opinion_on(suspect: Suspect, rules: tuple[Rule, ...] = RULES) -> Opinion | None:

@@ -15,13 +15,12 @@ from leakdiff.model.heap import Step
 from leakdiff.model.owner import Accumulation
 from leakdiff.model.report import Finding, TypeGrowth, Verdict
 from leakdiff.model.series import Growth, series_of
-from leakdiff.model.signals import FLOORS, Rate, rate_text
+from leakdiff.model.signals import FLOORS, LEAST_NATIVE, Rate, rate_text
 
 _RANK = {Verdict.LEAK: 0, Verdict.NATIVE: 1, Verdict.FILLING: 2, Verdict.WARMUP: 3, Verdict.INCONCLUSIVE: 4, Verdict.STABLE: 5}
 _MOST_TYPES = 12
 _EXPLAINED = 0.3  # share of the growth an owner must account for
-_NATIVE_FLOOR = 16.0  # bytes per unit: one malloc(16) costs 32
-_NOISE = {"native_bytes": _NATIVE_FLOOR}
+_NOISE = {"native_bytes": LEAST_NATIVE}
 _KEPT = 0.8  # share of its rate that a total must keep to the end
 _STEADY = 0.3
 _IDLE = 0.5
@@ -236,7 +235,7 @@ def _without_owner(evidence: Evidence, going: Sequence[Growth]) -> list[Finding]
         tracked = series_of(evidence.confirming, "objects").mean
         is_leaked = tracked < _EXPLAINED * blocks and _is_steady(evidence, "blocks")
         return [_leaked_references(evidence, blocks)] if is_leaked else []
-    if whole.get("native_bytes", 0.0) >= _NATIVE_FLOOR and _is_steady(evidence, "native_bytes"):
+    if whole.get("native_bytes", 0.0) >= LEAST_NATIVE and _is_steady(evidence, "native_bytes"):
         return [_c_heap(evidence, whole["native_bytes"])]
     if whole.get("fds", 0.0) > 0:
         return [_descriptors(evidence, whole["fds"])]
@@ -297,7 +296,7 @@ def _c_heap(evidence: Evidence, native: float) -> Finding:
         f"{native:,.1f} bytes per unit of the C heap stay in use in every round while Python's own blocks do not "
         "grow: memory that C code allocates and never frees",
         Rate(objects=0.0, bytes=0.0, blocks=series_of(evidence.confirming, "blocks").mean, native_bytes=native),
-        (),
+        evidence.survivors[:3],
     )
 
 

@@ -10,6 +10,9 @@ import attrs
 # workloads measured, 82 of 83 leaks were above and 16 of 25 others below.
 FLOORS = {"blocks": 0.5, "native_bytes": 8.0, "fds": 0.0, "threads": 0.0}
 
+LEAST_NATIVE = 16.0  # bytes per unit of the C heap below which its growth is noise: one malloc(16) takes 32
+LEAST_BLOCKS = 0.1  # blocks per unit below which growth is of the C heap alone
+
 
 class Phase(enum.StrEnum):
     """Which part of a check a round belongs to."""
