@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -124,7 +125,7 @@ def shell(folder: Path, *arguments: str) -> Ended:
 def shell_interrupted(folder: Path, *arguments: str, on: str = "ready") -> Ended:
     """Run ``python -m leakdiff`` in a folder, and press Ctrl-C once it writes a line that says ``on``."""
     with (folder / "out").open("w+") as out:
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             [sys.executable, "-m", "leakdiff", *arguments],
             cwd=folder,
             env=_environment(),
@@ -163,7 +164,7 @@ def without_numbers(value: Any) -> Any:
     if isinstance(value, list):
         return _without_repeats([without_numbers(held) for held in value])
     if isinstance(value, str):
-        return "".join("#" if char.isdigit() else char for char in value)
+        return re.sub(r"\d+([.,]\d+)*", "#", value)
     return "#" if isinstance(value, int | float) else value
 
 
@@ -187,7 +188,7 @@ def _default_interrupt() -> None:
 
 
 def _run(command: list[str], folder: str) -> Ended:
-    ended = subprocess.run(  # noqa: S603
+    ended = subprocess.run(
         command,
         cwd=folder,
         env=_environment(),

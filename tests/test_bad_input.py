@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+
 from fresh import Ended, check_fresh, run_fresh, shell, shell_interrupted, write_module
 
 SMALL = ("--units", "29", "--patience", "0.05")
@@ -220,7 +221,7 @@ ODD_ERRORS = {
     "GeneratorExit": "GeneratorExit()",
     "StopIteration": "StopIteration()",
     "CancelledError": "__import__('asyncio').CancelledError()",
-    "Unprintable": "type('Unprintable', (Exception,), {'__str__': lambda self: 1 / 0, '__repr__': lambda self: 1 / 0})()",
+    "Unprintable": "type('Unprintable', (Exception,), dict.fromkeys(['__str__', '__repr__'], lambda self: 1 / 0))()",
     "ExceptionGroup": "ExceptionGroup('two', [ValueError(1), KeyError(2)])",
 }
 

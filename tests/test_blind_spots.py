@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+
 from fresh import check_fresh, shell, write_module
 
 LEAK = """
@@ -279,7 +280,6 @@ def step(units):
 
 def test_a_leak_on_one_of_a_thousand_units_is_found(tmp_path: Path) -> None:
     """With enough units a round, one entry in 1,000 units grows in every round."""
-
     write_module(
         tmp_path,
         """
@@ -303,7 +303,6 @@ def test_a_leak_on_one_of_a_thousand_units_is_found(tmp_path: Path) -> None:
 
 def test_sixteen_bytes_of_malloc_a_unit_are_found(tmp_path: Path) -> None:
     """Memory that no Python object owns is NATIVE: no owner is invented for it."""
-
     write_module(
         tmp_path,
         """

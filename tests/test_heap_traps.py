@@ -6,6 +6,7 @@ import importlib.util
 import textwrap
 
 import pytest
+
 from fresh import check_fresh, line_of, run_fresh
 
 NUMPY = pytest.mark.skipif(importlib.util.find_spec("numpy") is None, reason="numpy is not installed here")
@@ -103,6 +104,25 @@ def test_two_owners_of_one_type_on_one_object_are_two_findings() -> None:
     expected = ["app.Desk.kept", "app.Desk.shared", "app._desk.closed", "app._desk.open"]
 
     assert sorted(map(str, check_fresh(source).accused)) == expected
+
+
+@pytest.mark.parametrize("key", ["number", "(number, str(number))", "str(number)"])
+def test_a_smaller_leak_beside_a_larger_one_is_one_whatever_its_keys(key: str) -> None:
+    """Keys are references only in a dict that has one other than a str: an entry is an entry all the same."""
+    source = f"""
+import itertools
+
+_large, _small = [], {{}}
+_numbers = itertools.count(1000)
+
+
+def step(units):
+    for _ in range(units):
+        number = next(_numbers)
+        _small[{key}] = [number]
+        _large.extend([[number], [number], [number]])
+"""
+    assert check_fresh(source).accused == ["app._large", "app._small"]
 
 
 def test_alike_holders_under_one_dict_are_one_finding() -> None:
@@ -481,7 +501,7 @@ def test_closed_streams_are_passed_by() -> None:
         for number in range(units):
             _log.write("line of a log that nobody reads " * 4)
     """
-    answer = check_fresh(source)
+    answer = check_fresh(source, units=101)
 
     assert answer.verdict == "LEAK"
     assert (answer.owner or "").startswith("app._log")
@@ -543,7 +563,7 @@ def test_sites_are_known_on_3_11_too() -> None:
 
 @NUMPY
 def test_an_object_array_that_hides_its_entries_is_the_owner() -> None:
-    """numpy does not tell gc what its object arrays hold; the walk reads them by an adapter."""
+    """An array of objects does not tell gc what it holds; the walk reads it by an adapter."""
     source = """
     import numpy
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 
 import pytest
+
 from fresh import check_fresh, run_fresh
 
 # Every method a tool may be tempted to call. Each notes who called it, unless the step itself is at work.
@@ -331,6 +332,7 @@ INSTANCES = {
             return made
     """,
 }
+
 
 @pytest.mark.parametrize("kind", INSTANCES)
 def test_objects_that_grow_run_no_code_and_have_the_right_owner(kind: str) -> None:
@@ -804,7 +806,7 @@ def state():
         "gc debug": gc.get_debug(),
         "gc callbacks": len(gc.callbacks),
         "gc garbage": len(gc.garbage),
-        "frozen by the program": round(gc.get_freeze_count(), -3) if prepare == "frozen" else 0,  # some die by themselves
+        "frozen": round(gc.get_freeze_count(), -3) if prepare == "frozen" else 0,  # some die by themselves
         "tracing": tracemalloc.is_tracing(),
         "traced frames": tracemalloc.get_traceback_limit() if tracemalloc.is_tracing() else 0,
         "profile": sys.getprofile() is None,
@@ -866,7 +868,8 @@ for mode, fails_in in OUTCOMES:
     verdict = check()
     _kept.clear()
     after = state()
-    ended.append([mode, fails_in, verdict, {name: [before[name], after[name]] for name in before if before[name] != after[name]}])
+    changed = {name: [before[name], after[name]] for name in before if before[name] != after[name]}
+    ended.append([mode, fails_in, verdict, changed])
 print(json.dumps(ended))
 """
 # How a check ends, in which call of the step, and what comes of it. Round 3 is call 5 (2 of warm-up); the confirming

@@ -74,7 +74,8 @@ class Newborn:
         fresh: deque[tuple[int, Any]] = deque()
         for index in chosen:
             if index in live:
-                node = self._add_holder(index, live[index], growth.get(index, (0, 0)), buffers.get(index, 0))
+                known = growth.get(index) or (0, len(references(live[index], self.walk.kinds)))
+                node = self._add_holder(index, live[index], known, buffers.get(index, 0))
                 fresh.extend((node, obj) for obj in held.get(index, ()))
         self._explore(fresh)
 
@@ -210,6 +211,7 @@ class Newborn:
             entries=array("q", self._entries),
             containers=array("b", [is_container(obj) for obj in self.nodes[: len(self.indexes)]]),
             lost=tuple(self._lost_below()),
+            floor=self.walk.floor,
             groups=array("i", self._group_holders()),
             inside=array("i", self._inner_holders()),
             sources=self._sources,

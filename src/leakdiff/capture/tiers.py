@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +35,7 @@ _LEAST_WATCHED = 6
 _RESTING_ROUNDS = 5
 _VARIED = (100, 66, 131, 83)  # lengths of watched rounds, in percent
 _IDLE_SECONDS = 0.5
+_LINES_SHARE = 0.2
 _MOST_GROWTH = 64 << 20
 
 Say = Callable[[str], None]
@@ -127,13 +129,12 @@ def confirming_rounds(bench: Bench) -> list[Round]:
     meter = Meter(_CONFIRMING + 1)
     frozen = is_frozen_by_others()
     tracked: Callable[[], int] = (lambda: len(gc.get_objects())) if frozen else count_tracked
-    gc.collect()
     bench.run(units, "a settling round")  # the first round after a mark or a trace is like no other
     for _ in range(2):
-        meter.read(tracked(), 0)
+        meter.read(0, 0)
     meter.restart()
     started = time.monotonic()
-    freed = gc.collect()  # again: it empties the free lists, as the collection at the end of each round does
+    freed = gc.collect()
     each = time.monotonic() - started < _QUICK_COLLECTION
     meter.read(tracked(), freed)
     try:
@@ -153,23 +154,24 @@ def confirming_rounds(bench: Bench) -> list[Round]:
 
 
 def idle_share(bench: Bench, confirming: list[Round]) -> float:
-    """Measure what grows while nothing runs, as a share of what grew in as much time with the step running."""
-    if bench.time.wall <= 0 or not confirming:
+    """Measure what grows while nothing runs, as a share of what grew in as much time with the step running.
+
+    Only another thread can make anything grow then: without one it is 0.
+    """
+    if bench.time.wall <= 0 or not confirming or _thread._count() == 0:  # noqa: SLF001 - the O(1) count of all threads
         return 0.0
     last = confirming[-1]
-    grown = max(last.blocks, 1)
     seconds = min(_IDLE_SECONDS, max(0.05, bench.time.wall))
     meter = Meter(3)
-    gc.collect()
-    meter.read(0, 0)
     bench.say("measuring without the step")
-    time.sleep(seconds)
-    gc.collect()
-    meter.read(0, 0, 1)
+    with make_mark() as mark:
+        meter.read(0, mark.collect())
+        time.sleep(seconds)
+        meter.read(0, mark.collect(), 1)
     idle = meter.rounds(Phase.IDLE)[0]
     bench.rounds.append(idle)
     rounds_in_last = last.units / bench.options.units
-    return (idle.blocks / seconds) / (grown / rounds_in_last / bench.time.wall)
+    return (idle.blocks / seconds) / (max(last.blocks, 1) / rounds_in_last / bench.time.wall)
 
 
 @attrs.define(eq=False)
@@ -296,7 +298,6 @@ def watched_rounds(bench: Bench, watch: LengthWatch, units: int, bytes_per_unit:
     most = max(_LEAST_WATCHED, min(_WATCHED_ROUNDS, int(_MOST_GROWTH / (bytes_per_unit * units + 1))))
     meter = Meter(most + 2)
     deadline = time.monotonic() + bench.options.patience
-    gc.collect()
     with make_mark() as mark:
         bench.run(units, "a settling round")
         for _ in range(2):
@@ -331,7 +332,7 @@ def native_lines(bench: Bench, bytes_per_unit: float) -> list[tuple[Line, float]
 
     Args:
         bench: The workload and its options.
-        bytes_per_unit: What a unit leaves there as a whole; lines with less than half of it are left out.
+        bytes_per_unit: What a unit leaves there as a whole; lines with less than a fifth of it are left out.
     """
     units = bench.options.units
     bench.say("measuring the C heap line by line")
@@ -340,4 +341,4 @@ def native_lines(bench: Bench, bytes_per_unit: float) -> list[tuple[Line, float]
             bench.note("the line behind the C heap's growth was not looked for: a trace function is in use")
             return []
         bench.run(units, "the round measured by line")
-    return [(line, gain / units) for line, gain in meter.lines(bytes_per_unit * units / 2)]
+    return [(line, gain / units) for line, gain in meter.lines(bytes_per_unit * units * _LINES_SHARE)]

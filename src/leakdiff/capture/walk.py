@@ -16,6 +16,7 @@ from leakdiff.capture.references import references
 _LEAST_ENTRIES = 4  # containers with fewer references are not remembered between two walks
 _LEAST_BYTES = 512  # nor are smaller buffers: below it they live in pymalloc and count as blocks
 _NOTABLE_ENTRIES = 64  # containers that count when something is replaced by something larger
+_LEAST_ROOM = 20_000
 _LEVELS = 6  # how far below its holder what is replaced may lie
 _ROOT = -1
 
@@ -56,7 +57,7 @@ class Lengths:
     """How many references containers held, and how many bytes buffers, at the time of one walk; by address.
 
     Containers below ``floor`` references are not kept. The floor rises by itself so that the table
-    stays small beside the heap (about one entry in ten objects).
+    stays small beside the heap: at most one entry for 16 objects.
     """
 
     floor: int = _LEAST_ENTRIES
@@ -144,7 +145,6 @@ class Walk:
         self._from(list(first), 0)
         self._from(list(then), len(first))
         if self.before is None:
-            self.lengths.trim(max(20_000, len(self.addresses) // 10))
             self.lengths.buffers = {self.addresses[index]: size for index, size in self.buffers.items()}
             self.lengths.below = {self.addresses[index]: below for index, below in self.below().items()}
 
@@ -175,6 +175,7 @@ class Walk:
         while level and self.budget.allows(len(self.addresses)):
             following_start = len(self.addresses)
             level = self._expand(level, start)
+            self.addresses.extend(map(id, level))
             start = following_start
 
     def _expand(self, level: list[Any], index: int) -> list[Any]:
@@ -184,12 +185,13 @@ class Walk:
         each attribute lookup or call in it costs a tenth of the walk.
         """
         kinds, pages, new, get_referents = self.kinds, self.pages, self.new, gc.get_referents
-        addresses, parents, following = self.addresses, self.parents, []
-        found, reach, owe, remember = following.append, addresses.append, parents.append, self._remember
-        floor = self.lengths.floor if self.before is None else self.before.floor
+        remember, parents = self._remember, self.parents
+        following: list[Any] = []
+        found = following.append
+        known = 0
         for obj in level:
             refs = get_referents(obj) if kinds[type(obj)] == PLAIN else references(obj, kinds)
-            if len(refs) >= floor:
+            if len(refs) >= self.floor:
                 remember(index, obj, len(refs))
             for ref in refs:
                 kind = kinds[type(ref)]
@@ -212,10 +214,16 @@ class Walk:
                     continue
                 page[byte] |= bit
                 found(ref)
-                reach(address)
-                owe(index)
+            if len(following) != known:
+                parents.extend([index] * (len(following) - known))
+                known = len(following)
             index += 1
         return following
+
+    @property
+    def floor(self) -> int:
+        """References below which a container is not remembered; it rises while the earlier walk goes on."""
+        return (self.lengths if self.before is None else self.before).floor
 
     def _remember(self, index: int, obj: object, count: int) -> None:
         if index in self._copies:
@@ -223,9 +231,9 @@ class Walk:
         if count >= _NOTABLE_ENTRIES:
             self.notable.append((index, count))
         if self.before is None:
-            self.lengths.entries[self.addresses[index]] = count
-            if len(self.lengths.entries) > 1_000_000:
-                self.lengths.trim(500_000)
+            self.lengths.entries[id(obj)] = count
+            if len(self.lengths.entries) > max(_LEAST_ROOM, index // 16):
+                self.lengths.trim(max(_LEAST_ROOM, index // 16) // 2)
             return
         was = self.before.entries.get(self.addresses[index], self.before.floor - 1)
         if count > was:

@@ -8,5 +8,5 @@ import re
 
 def fingerprint(*parts: str | None) -> str:
     """Return six hex digits of what identifies a finding; numbers in names (thread 7) do not count."""
-    text = "\n".join(re.sub(r"\d+", "#", part) for part in parts if part)
+    text = "\n".join(re.sub(r"0x[0-9a-fA-F]+|\d+", "#", part) for part in parts if part)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:6]

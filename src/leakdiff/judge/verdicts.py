@@ -22,6 +22,7 @@ _MOST_TYPES = 12
 _EXPLAINED = 0.3  # share of the growth an owner must account for
 _NOISE = {"native_bytes": LEAST_NATIVE}
 _KEPT = 0.8  # share of its rate that a total must keep to the end
+_KEPT_BYTES = 0.6
 _STEADY = 0.3
 _IDLE = 0.5
 
@@ -62,9 +63,10 @@ def going_on(evidence: Evidence) -> list[Growth]:
 
 
 def _keeps_its_rate(growth: Growth, evidence: Evidence) -> bool:
-    late = series_of(evidence.watched, growth.signal).last_third()
-    if growth.signal == "native_bytes":
-        return late.mean >= _KEPT * growth.series.mean
+    watched = series_of(evidence.watched, growth.signal)
+    if growth.signal == "native_bytes":  # buffers grow by leaps, rarer and larger: only the whole tells
+        return watched.mean >= _KEPT_BYTES * growth.series.mean
+    late = watched.last_third()
     return late.rate >= _KEPT * growth.rate and late.total > 0
 
 
@@ -224,7 +226,7 @@ def _rate(evidence: Evidence, objects: float, size: float) -> Rate:
 def _without_owner(evidence: Evidence, going: Sequence[Growth]) -> list[Finding]:
     """Say NATIVE for what no Python object owns; never beside owners that explain the growth."""
     owned = [suspect.found for suspect in evidence.suspects if not suspect.found.orphan and opinion_on(suspect)]
-    if not going or _do_explain(owned, evidence, going):
+    if not going or _do_explain(owned, evidence, going) or _has_growing_buffer(evidence):
         return []
     orphans = [suspect for suspect in evidence.suspects if suspect.found.orphan]
     if orphans:
@@ -240,6 +242,11 @@ def _without_owner(evidence: Evidence, going: Sequence[Growth]) -> list[Finding]
     if whole.get("fds", 0.0) > 0:
         return [_descriptors(evidence, whole["fds"])]
     return []
+
+
+def _has_growing_buffer(evidence: Evidence) -> bool:
+    """Tell whether a buffer goes on growing: what it is made of cannot be told from leaked references."""
+    return any(suspect.is_buffer and _goes_on(suspect) for suspect in evidence.suspects)
 
 
 def _do_explain(owned: Sequence[Accumulation], evidence: Evidence, going: Sequence[Growth]) -> bool:

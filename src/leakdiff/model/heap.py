@@ -64,6 +64,7 @@ class HeapGraph:
         containers: For holders, whether they hold entries rather than named attributes.
         lost: For holders, the entries and bytes that large containers below them held before and that are gone:
             what replaced them must hold more to count as growth.
+        floor: Entries below which it is not known how many a holder had before; ``grown`` is 0 then.
         groups: For holders, the number of a group of alike holders under one parent.
         inside: For holders, the nearest holder above on the path, or -1.
         sources: Edge sources, aligned with ``targets``.
@@ -86,6 +87,7 @@ class HeapGraph:
     entries: Sequence[int]
     containers: Sequence[int]
     lost: Sequence[tuple[int, int]]
+    floor: int
     groups: Sequence[int]
     inside: Sequence[int]
     sources: Sequence[int] = attrs.field(factory=lambda: array("i"))

@@ -92,6 +92,8 @@ def _weigh(graph: HeapGraph, members: tuple[int, ...], children: Mapping[int, Se
         return [_Candidate(members, reached, gained, buffer_bytes, max(0, gained - direct))]
     if buffer_bytes > 0:
         return [_Candidate(members, frozenset(), 0, buffer_bytes, 0)]
+    if every_round and max(graph.entries[node] for node in members) < graph.floor:
+        return [_Candidate(members, reached, direct, 0, 0)]
     found = _rebuilt(graph, members, reached)
     is_namespace = not any(graph.containers[node] for node in members)
     is_head = direct <= _MOST_DIRECT * len(members) or not every_round
@@ -147,7 +149,7 @@ class _Dominators:
     def __init__(self, graph: HeapGraph, children: Mapping[int, Sequence[int]]) -> None:
         drawn: nx.DiGraph[object] = nx.DiGraph()
         drawn.add_node(_ROOT)
-        drawn.add_edges_from((_ROOT, node) for node in range(graph.holders) if graph.inside[node] < 0)
+        drawn.add_edges_from((_ROOT, node) for node in range(graph.holders) if not _is_inside_growing(graph, node))
         drawn.add_edges_from((node, child) for node, below in children.items() for child in below)
         drawn.add_edges_from((_ROOT, node) for node, _ in graph.orphans)
         parents = nx.immediate_dominators(drawn, _ROOT)
@@ -225,9 +227,13 @@ def _descend(
     while len(path) < _MOST_DESCENT:
         following = dominated.heaviest(path[-1])
         if following is None or dominated.count(following) < _DOMINANT * dominated.count(path[-1]):
-            return tuple(path)
+            return tuple(path if _fans_out(path[-1], dominated) else path[:2])
         path.append(following)
     return tuple(path[:2])
+
+
+def _fans_out(node: int, dominated: _Dominators) -> bool:
+    return len(dominated.below.get(node, ())) > 2
 
 
 def _way_to_largest(

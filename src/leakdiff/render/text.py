@@ -19,7 +19,7 @@ def headline(report: Report) -> str:
     """Return the report in one line."""
     told = [finding for finding in report.findings if finding.verdict is report.verdict]
     if not told or report.verdict is Verdict.STABLE:
-        return f"leakdiff: {report.verdict}  {report.because}"
+        return f"leakdiff: {report.verdict}  {printable(report.because)}"
     return f"leakdiff: {_title(told[0])}"
 
 
@@ -32,14 +32,14 @@ def render_text(report: Report) -> str:
     if len(told) > _MOST_FINDINGS:
         blocks.append(f"  and {len(told) - _MOST_FINDINGS} smaller findings (--json has them all)")
     if report.not_analysed:
-        blocks.append("\n".join(f"  note   {note}" for note in report.not_analysed))
+        blocks.append("\n".join(f"  note   {printable(note)}" for note in report.not_analysed))
     return "\n\n".join(blocks)
 
 
 def size(count: float) -> str:
     """Return a number of bytes as ``1.1 MiB``."""
     step = 0
-    while abs(count) >= 1024 and step < len(_UNITS) - 1:
+    while abs(count) >= (1023.5 if step == 0 else 1023.95) and step < len(_UNITS) - 1:
         count /= 1024
         step += 1
     return f"{count:.0f} B" if step == 0 else f"{count:.1f} {_UNITS[step]}"
@@ -85,7 +85,7 @@ def _claim_without_owner(finding: Finding) -> str:
 
 def _block(finding: Finding, report: Report) -> str:
     lines = [f"leakdiff: {_title(finding)}", ""]
-    lines.extend(f"  {name:<5}  {text}" for name, text in _rows(finding, report))
+    lines.extend(f"  {name:<5}  {printable(text)}" for name, text in _rows(finding, report))
     return "\n".join(lines)
 
 
