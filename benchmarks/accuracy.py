@@ -236,9 +236,7 @@ def documented_exit(verdict: str) -> int:
     return 1 if verdict in ACCUSING else 0
 
 
-def remark_on(
-    findings: Sequence[Mapping[str, Any]], *, owner_first: bool | None, site: bool | None
-) -> str:
+def remark_on(findings: Sequence[Mapping[str, Any]], *, owner_first: bool | None, site: bool | None) -> str:
     """Say what the first finding named instead of the truth, for whoever mends it."""
     first = findings[0] if findings else {}
     remarks = []
@@ -364,9 +362,7 @@ def probe(command: str) -> list[tuple[Version, str]]:
     return [(version, executable)] if version >= OLDEST else []
 
 
-def choose_interpreter(
-    wanted: Sequence[str], interpreters: Interpreters, *, forced: str | None = None
-) -> Version:
+def choose_interpreter(wanted: Sequence[str], interpreters: Interpreters, *, forced: str | None = None) -> Version:
     """Pick the first wanted version that is here, exactly or else by minor.
 
     Args:
@@ -511,9 +507,7 @@ def clean_environ() -> dict[str, str]:
 # --- Running --------------------------------------------------------------------------------------
 
 
-def run_case(
-    case: Case, environment: Environment, *, timeout: float, extra: Sequence[str]
-) -> Outcome:
+def run_case(case: Case, environment: Environment, *, timeout: float, extra: Sequence[str]) -> Outcome:
     """Check a case in a copy of its folder that does not hold the truth."""
     with tempfile.TemporaryDirectory(prefix="leakdiff-") as scratch:
         work = Path(scratch, "work")
@@ -536,9 +530,7 @@ def run_case(
     )
 
 
-def run_child(
-    command: Sequence[str], folder: Path, *, stderr: IO[str], timeout: float
-) -> tuple[int | None, float]:
+def run_child(command: Sequence[str], folder: Path, *, stderr: IO[str], timeout: float) -> tuple[int | None, float]:
     """Run a command to its end, or to the timeout.
 
     Returns:
@@ -571,9 +563,7 @@ def kill_session(leader: int, expired: threading.Event) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-def read_report(
-    written: Path, exit_code: int | None, *, timeout: float
-) -> tuple[dict[str, Any] | None, str]:
+def read_report(written: Path, exit_code: int | None, *, timeout: float) -> tuple[dict[str, Any] | None, str]:
     """Read the report of a run, or say in a few words why there is none to go by."""
     if exit_code is None:
         return None, f"timeout after {timeout:g} s"
@@ -722,10 +712,7 @@ def as_json(rows: Sequence[Row], results: Sequence[Total], *, date: str) -> dict
         "date": date,
         "leakdiff": leakdiff_version(rows),
         "cpus": os.cpu_count(),
-        "totals": [
-            {**dataclasses.asdict(total), "percent": total.percent, "holds": total.holds}
-            for total in results
-        ],
+        "totals": [{**dataclasses.asdict(total), "percent": total.percent, "holds": total.holds} for total in results],
         "cases": [
             {
                 "case": row.case.slug,
@@ -813,9 +800,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 Prepared = Mapping[Path, Environment | SetupError]
 
 
-def prepare_all(
-    cases: Sequence[Case], interpreters: Interpreters, wishes: argparse.Namespace
-) -> Prepared:
+def prepare_all(cases: Sequence[Case], interpreters: Interpreters, wishes: argparse.Namespace) -> Prepared:
     """Prepare the environment of each case, several at a time; failures are values."""
 
     def attempt(case: Case) -> Environment | SetupError:

@@ -256,7 +256,11 @@ def stall_rows(results: Mapping[str, Result]) -> Iterator[Row]:
     yield Row("longest stall of other threads", ms(result.figures["longest"]))
     yield Row("  longest collection (gc.collect)", ms(result.figures["collection"]))
     yield Row(
-        "  longest outside collections", ms(outside), "", aim("<= 20 ms", met=outside <= 0.02), f"at {result.figures['place']}"
+        "  longest outside collections",
+        ms(outside),
+        "",
+        aim("<= 20 ms", met=outside <= 0.02),
+        f"at {result.figures['place']}",
     )
 
 
@@ -472,7 +476,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__, allow_abbrev=False)
     option = parser.add_argument
     option("names", nargs="*", metavar="NAME", help="only measurements that contain or match NAME")
-    option("--objects", type=int, default=DEFAULT, metavar="N", help="tracked objects on the heap (default %(default)s)")
+    option(
+        "--objects", type=int, default=DEFAULT, metavar="N", help="tracked objects on the heap (default %(default)s)"
+    )
     option("--large", action="store_true", help="also heaps of 5 and 10 million objects")
     option("--runs", type=int, default=3, metavar="N", help="runs of each measurement (default %(default)s)")
     option("--timeout", type=float, default=300.0, metavar="SECONDS", help="limit for one run (default %(default)s)")

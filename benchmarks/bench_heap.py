@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 UNITS = 101
 _PER_ORDER = 8  # tracked objects of an order, itself included

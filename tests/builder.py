@@ -177,6 +177,7 @@ class Heap:
             entries=[len(each.below) + each.atoms.total() for each in self._objects],
             containers=[each.type in _CONTAINERS for each in self._holders],
             lost=[each.lost for each in self._holders],
+            floor=4,
             groups=[each.group for each in self._holders],
             inside=[numbers[id(each.inside)] if each.inside else -1 for each in self._holders],
             sources=array("i", [source for source, _ in edges]),

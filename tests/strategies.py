@@ -46,6 +46,7 @@ def heap_graphs(draw: Callable[..., int], most_holders: int = 4, most_new: int =
         buffers=[draw(st.just(0) | _FEW_OR_MANY) for _ in range(holders)] + [draw(_FEW_OR_MANY) for _ in range(others)],
         entries=[draw(_FEW_OR_MANY) for _ in range(nodes)],
         containers=[draw(st.booleans()) for _ in range(holders)],
+        floor=4,
         lost=[(draw(_FEW_OR_MANY), draw(_FEW_OR_MANY)) for _ in range(holders)],
         groups=[draw(_below(holders)) for _ in range(holders)],
         inside=[draw(st.integers(-1, holder - 1)) for holder in range(holders)],

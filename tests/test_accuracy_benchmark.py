@@ -33,9 +33,7 @@ NATIVE = accuracy.Truth(is_leak=True, native=True, root="none: C heap")
 INNOCENT = accuracy.Truth(is_leak=False)
 
 
-def finding(
-    owner: str | None = None, *, steps: tuple[str, ...] = (), files: tuple[str, ...] = ()
-) -> dict[str, Any]:
+def finding(owner: str | None = None, *, steps: tuple[str, ...] = (), files: tuple[str, ...] = ()) -> dict[str, Any]:
     """Build a finding as a report holds it."""
     return {
         "verdict": "LEAK",
@@ -45,13 +43,13 @@ def finding(
     }
 
 
-def said(verdict: str, *findings: dict[str, Any], exit_code: int = 1) -> Any:  # noqa: ANN401
+def said(verdict: str, *findings: dict[str, Any], exit_code: int = 1) -> Any:
     """Build the outcome of a run that wrote a report."""
     report = {"format": 1, "verdict": verdict, "findings": list(findings)}
     return accuracy.Outcome(report=report, exit_code=exit_code)
 
 
-def total(name: str, *scored: tuple[Any, Any]) -> Any:  # noqa: ANN401
+def total(name: str, *scored: tuple[Any, Any]) -> Any:
     """Compare some outcomes and pick one total by name."""
     scores = [(truth, accuracy.score(truth, outcome)) for truth, outcome in scored]
     return next(each for each in accuracy.totals(scores) if each.name == name)
@@ -130,9 +128,7 @@ def test_native_leak_has_no_owner_question() -> None:
 @pytest.mark.parametrize("root", ["module case -> chunks (list)", "class case.A -> b"])
 def test_native_leak_below_a_named_root_has_an_owner(root: str) -> None:
     """A module or class that holds the growth is an owner, though gc cannot see below it."""
-    truth = accuracy.Truth(
-        is_leak=True, native=True, root=root, root_must_mention=("chunks", "case.a")
-    )
+    truth = accuracy.Truth(is_leak=True, native=True, root=root, root_must_mention=("chunks", "case.a"))
 
     score = accuracy.score(truth, said("LEAK", finding("case.chunks"), finding("case.A.b")))
 
@@ -238,9 +234,7 @@ def test_missing_interpreter_is_trouble_not_an_error_of_leakdiff() -> None:
         ('{"format": 1, "verdict": "LEAK"}', 1, ""),
     ],
 )
-def test_unusable_report_is_named(
-    tmp_path: Path, written: str | None, exit_code: int | None, complaint: str
-) -> None:
+def test_unusable_report_is_named(tmp_path: Path, written: str | None, exit_code: int | None, complaint: str) -> None:
     """Each way to end without a report has its own few words."""
     path = tmp_path / "report.json"
     if written is not None:
@@ -262,9 +256,7 @@ def test_slugs_match_by_part_or_glob() -> None:
 
 def test_page_tells_no_path_of_the_machine() -> None:
     """The page for the documentation holds versions and counts, and no message."""
-    case = accuracy.Case(
-        slug="some-case", folder=Path("/home/someone"), truth=LEAK, requirements="", lock=None
-    )
+    case = accuracy.Case(slug="some-case", folder=Path("/home/someone"), truth=LEAK, requirements="", lock=None)
     outcome = accuracy.Outcome(error="no report, exit code 2", last_line="/home/someone: no")
     row = accuracy.Row(
         case=case,

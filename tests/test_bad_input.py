@@ -74,8 +74,10 @@ MISTAKES = [
     (
         ("nowhere.at.all:step",),
         "target-not-found",
-        "The module 'nowhere.at.all' was not found: it cannot be imported from here. "
-        "Give FILE.py or package.module:callable.",
+        (
+            "The module 'nowhere.at.all' was not found: it cannot be imported from here. "
+            "Give FILE.py or package.module:callable."
+        ),
     ),
     (
         ("app.py", "--setup", "prepare"),

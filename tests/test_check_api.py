@@ -162,8 +162,10 @@ def test_inside_a_running_loop_a_plain_step_works_and_an_asynchronous_one_says_w
         """)
     assert run_fresh(script) == [
         "STABLE",
-        "An asynchronous step cannot be measured: check was called inside a running event loop, which it would block. "
-        "Call it from another thread: await asyncio.to_thread(leakdiff.check, step).",
+        (
+            "An asynchronous step cannot be measured: check was called inside a running event loop, which it would "
+            "block. Call it from another thread: await asyncio.to_thread(leakdiff.check, step)."
+        ),
         "STABLE",
     ]
 

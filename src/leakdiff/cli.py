@@ -21,7 +21,7 @@ CLEAN, LEAKS, TROUBLE = 0, 1, 2
 _SHOWN_KNOBS = ("rounds", "units", "warmup", "patience")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one return for each ending
     """Run the command line and return its exit status: 0 clean, 1 leaks, 2 trouble."""
     parsed = _parser().parse_args(arguments)
     starter = os.getpid()
@@ -45,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return TROUBLE
+    except Exception:  # noqa: BLE001 - exit 1 would mean leaks
+        traceback.print_exc()
+        print("leakdiff: failed by a fault of its own (traceback above); please report it", file=sys.stderr)
+        return TROUBLE
 
 
 def exit_status(report: Report) -> int:
@@ -66,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Repeat a step and report what leaks.",
         epilog="Exit status: 0 clean, 1 leak or native leak, 2 trouble or inconclusive.",
     )
-    check.add_argument("target", metavar="FILE.py[:CALLABLE]", help="or package.module:callable; default callable: step")
+    check.add_argument(
+        "target", metavar="FILE.py[:CALLABLE]", help="or package.module:callable; default callable: step"
+    )
     check.add_argument("--setup", metavar="NAME", help="run once before (default: setup, where present)")
     check.add_argument("--teardown", metavar="NAME", help="run once after (default: teardown, where present)")
     _add_knobs(check)
@@ -101,9 +107,7 @@ def _run_check(parsed: argparse.Namespace) -> int:
     target = find_target(parsed.target, parsed.setup, parsed.teardown)
     from leakdiff.session import check
 
-    report = check(
-        target.step, setup=target.setup, teardown=target.teardown, **attrs.asdict(options)
-    )
+    report = check(target.step, setup=target.setup, teardown=target.teardown, **attrs.asdict(options))
     return _deliver(report, parsed.json)
 
 
@@ -133,6 +137,13 @@ def _deliver(report: Report, path: str | None) -> int:
     return exit_status(report)
 
 
+def _umask() -> int:
+    """Return the mask for new files; it can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a file completely or not at all.
 
@@ -140,15 +151,19 @@ def write_whole(path: Path, text: str) -> None:
         CannotWrite: If it cannot be written; nothing half-written stays.
     """
     temporary = None
+    given, path = path, path.resolve()  # through links, to what they point to
     try:
+        if path.exists() and not path.is_file():  # a pipe or a device
+            path.write_text(text, encoding="utf-8")
+            return
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
         ) as file:
             temporary = Path(file.name)
             file.write(text)
-        temporary.chmod(0o644)
+        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise CannotWrite(str(path), error) from error
+        raise CannotWrite(str(given), error) from error

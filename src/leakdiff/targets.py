@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import sys
@@ -57,15 +58,14 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _load_file(path: Path) -> ModuleType:
-    if not path.is_file():
+    spec = importlib.util.spec_from_file_location(path.stem, path) if path.is_file() else None
+    if spec is None or spec.loader is None:
         raise TargetNotFound(f"The file {path}", "there is no such file", "Give the path of a Python file.")
     sys.path.insert(0, str(path.resolve().parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise TargetNotFound(f"The file {path}", "it is not a Python file", "Give the path of a Python file.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
-    return _executed(lambda: spec.loader.exec_module(module), module, str(path))  # type: ignore[union-attr]
+    _execute(functools.partial(spec.loader.exec_module, module), str(path))
+    return module
 
 
 def _load_module(name: str) -> ModuleType:
@@ -78,20 +78,18 @@ def _load_module(name: str) -> ModuleType:
         raise TargetNotFound(
             f"The module {name!r}", "it cannot be imported from here", "Give FILE.py or package.module:callable."
         )
-    return _executed(lambda: importlib.import_module(name), None, name)
+    _execute(functools.partial(importlib.import_module, name), name)
+    return sys.modules[name]
 
 
-def _executed(load: Callable[[], ModuleType | None], module: ModuleType | None, name: str) -> ModuleType:
+def _execute(load: Callable[[], object], name: str) -> None:
     try:
-        loaded = load()
+        load()
     except Exception as error:
         traceback.print_exc()
         raise TargetImportFailed(name, error) from error
     except SystemExit as error:
         raise TargetImportFailed(name, error) from error
-    found = module if module is not None else loaded
-    assert found is not None
-    return found
 
 
 def _optional(module: ModuleType, name: str | None, role: str, place: str) -> Callable[..., Any] | None:

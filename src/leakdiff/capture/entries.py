@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from leakdiff.capture.kinds import Kinds, mro_of, type_name
+from leakdiff.capture.kinds import derives, is_exactly, make_kinds, type_name
 from leakdiff.capture.naming import instance_dict
 from leakdiff.capture.references import references
 from leakdiff.model.heap import Bound
@@ -26,21 +26,22 @@ _LIMIT_NAMES = re.compile(
 
 def length_of(obj: Any) -> int:
     """Return how many entries a container holds, without its own ``__len__``."""
-    bases = mro_of(type(obj))
     for cls in _SIZED:
-        if cls in bases:
+        if derives(type(obj), cls):
             return int(cls.__len__(obj))
     attributes = instance_dict(obj)
-    return len(attributes) if attributes is not None else len(references(obj, Kinds()))
+    return len(attributes) if attributes is not None else len(references(obj, make_kinds()))
 
 
 def is_container(obj: Any) -> bool:
     """Tell whether an object holds entries, rather than named attributes as a namespace does."""
-    bases = mro_of(type(obj))
-    if dict in bases:
-        keys = list(itertools.islice(dict.copy(obj), _SAMPLE))
-        return not all(type(key) is str and key.isidentifier() for key in keys)
-    return any(cls in bases for cls in _SIZED)
+    if not derives(type(obj), dict):
+        return derives(type(obj), *_SIZED)
+    try:
+        keys = list(itertools.islice(dict.keys(obj), _SAMPLE))
+    except RuntimeError:  # another thread changed it while we looked
+        return True
+    return not all(type(key) is str and key.isidentifier() for key in keys)
 
 
 def newest(obj: Any, count: int) -> tuple[list[Any], list[Any]]:
@@ -49,33 +50,33 @@ def newest(obj: Any, count: int) -> tuple[list[Any], list[Any]]:
     Containers that keep no order give any entries.
     """
     count = min(count, _SAMPLE)
-    bases = mro_of(type(obj))
+    cls = type(obj)
     try:
-        if dict in bases:
+        if derives(cls, dict):
             pairs = list(itertools.islice(reversed(dict.items(obj)), count))
             return [key for key, _ in pairs], [value for _, value in pairs]
-        if list in bases:
+        if derives(cls, list):
             return [], list.__getitem__(obj, slice(max(0, list.__len__(obj) - count), None))
-        if collections.deque in bases:
+        if derives(cls, collections.deque):
             return [], list(itertools.islice(collections.deque.__reversed__(obj), count))
-        for cls in (set, frozenset):
-            if cls in bases:
-                members = list(itertools.islice(cls.__iter__(obj), count))
+        for kind in (set, frozenset):
+            if derives(cls, kind):
+                members = list(itertools.islice(kind.__iter__(obj), count))
                 return members, members
     except RuntimeError:  # another thread changed it while we looked
         return [], []
     attributes = instance_dict(obj)
-    return [], [*(attributes or {}).values(), *references(obj, Kinds())][:count]
+    return [], [*(attributes or {}).values(), *references(obj, make_kinds())][:count]
 
 
-def key_shape(keys: Sequence[Any]) -> str | None:
+def key_shape(keys: Sequence[Any]) -> str | None:  # noqa: PLR0911 - one return for each kind of key
     """Describe what keys look like, never what they are: ``str 'req-' + 8 hex``, ``int sequential``."""
     if not keys:
         return None
-    types_seen = {type(key) for key in keys}
+    types_seen = {id(type(key)): type(key) for key in keys}
     if len(types_seen) > 1:
-        return " or ".join(sorted(type_name(cls) for cls in types_seen))
-    (cls,) = types_seen
+        return " or ".join(sorted(type_name(cls) for cls in types_seen.values()))
+    (cls,) = types_seen.values()
     if cls is str:
         return _text_shape(keys)
     if cls is int:
@@ -146,8 +147,8 @@ def find_bound(chain: Iterable[Any]) -> Bound | None:
     """
     above = list(chain)
     container = above[-1]
-    if collections.deque in mro_of(type(container)):
-        limit = collections.deque.maxlen.__get__(container)  # type: ignore[attr-defined]
+    if derives(type(container), collections.deque):
+        limit = collections.deque.maxlen.__get__(container)
         if limit is not None:
             return Bound("deque(maxlen)", limit, length_of(container))
     if type_name(type(container)) == "_lru.LRU":
@@ -170,7 +171,8 @@ def _lru_bound(wrapper: Any) -> Bound | None:
 
 def _attribute_bound(holder: Any, filled: int) -> Bound | None:
     """Find an attribute named like a limit on the object that holds the container."""
-    attributes = instance_dict(holder) if type(holder) not in (dict, types.ModuleType, types.FunctionType) else None
+    is_namespace = is_exactly(type(holder), dict, types.ModuleType, types.FunctionType)
+    attributes = None if is_namespace else instance_dict(holder)
     for name, value in dict.copy(attributes or {}).items():
         is_limit = type(value) is int and type(name) is str and _LIMIT_NAMES.fullmatch(name)
         if is_limit and value >= filled > 0:

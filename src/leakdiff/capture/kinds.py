@@ -27,7 +27,8 @@ _flags: Callable[[type], int] = type.__dict__["__flags__"].__get__
 _module: Callable[[type], object] = type.__dict__["__module__"].__get__
 _qualname: Callable[[type], object] = type.__dict__["__qualname__"].__get__
 _type_dict: Callable[[type], Any] = type.__dict__["__dict__"].__get__
-_module_dict: Callable[[object], dict[str, Any] | None] = types.ModuleType.__dict__["__dict__"].__get__
+_module_slots: Any = types.ModuleType.__dict__
+_module_dict: Callable[[object], dict[str, Any] | None] = _module_slots["__dict__"].__get__
 
 _KNOWN: dict[type, int] = {
     str: TEXT,
@@ -47,6 +48,19 @@ _C_SIZEOF = (types.MethodDescriptorType, types.WrapperDescriptorType)
 def mro_of(cls: type) -> tuple[type, ...]:
     """Return the method resolution order of a class, whatever its metaclass says."""
     return _mro(cls)
+
+
+def derives(cls: type, *bases: type) -> bool:
+    """Tell whether a class is or derives from one of some classes, by identity.
+
+    ``issubclass``, ``in`` and dict lookups would call a metaclass's ``__subclasscheck__``, ``__eq__`` or ``__hash__``.
+    """
+    return any(known is base for known in _mro(cls) for base in bases)
+
+
+def is_exactly(cls: type, *classes: type) -> bool:
+    """Tell whether a class is one of some classes, by identity."""
+    return any(cls is known for known in classes)
 
 
 def dict_of_type(cls: type) -> Any:
@@ -77,6 +91,21 @@ def loaded(module: str, name: str) -> type | None:
     return found if type(found) is type else None
 
 
+def make_kinds() -> Kinds:
+    """Return a fresh table of kinds; a slower one where a metaclass would be asked for equality or a hash."""
+    return KindsByIdentity() if _some_metaclass_compares(type) else Kinds()
+
+
+def _some_metaclass_compares(metaclass: type) -> bool:
+    derivatives: list[type] = type.__subclasses__(metaclass)
+    for derived in derivatives:
+        if "__eq__" in _type_dict(derived) or "__hash__" in _type_dict(derived):
+            return True
+        if _some_metaclass_compares(derived):
+            return True
+    return False
+
+
 class Kinds(dict[type, int]):
     """Kind by type, filled on first sight; lives no longer than one walk."""
 
@@ -91,17 +120,16 @@ class Kinds(dict[type, int]):
 
     def hider_of(self, cls: type) -> type | None:
         """Return the hiding extension type that a class is or derives from."""
-        return next((hider for hider in self.hiders if hider in _mro(cls)), None)
+        return next((hider for hider in self.hiders if derives(cls, hider)), None)
 
     def __missing__(self, cls: type) -> int:
         kind = self[cls] = self._classify(cls)
         return kind
 
     def _classify(self, cls: type) -> int:
-        bases = _mro(cls)
-        if self.ndarray is not None and self.ndarray in bases:
+        if self.ndarray is not None and derives(cls, self.ndarray):
             return NDARRAY
-        if types.ModuleType in bases:
+        if derives(cls, types.ModuleType):
             return MODULE
         if self.hiders and self.hider_of(cls) is not None:
             return HIDER
@@ -110,17 +138,31 @@ class Kinds(dict[type, int]):
         return PLAIN
 
 
-def size_of(obj: object, sizeofs: dict[type, bool]) -> int:
+class KindsByIdentity(Kinds):
+    """The same by the identity of types, for programs whose metaclasses compare or hash their classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen = {id(cls): (cls, kind) for cls, kind in self.items()}
+
+    def __getitem__(self, cls: type) -> int:
+        seen = self._seen.get(id(cls))
+        if seen is None:
+            seen = self._seen[id(cls)] = cls, self._classify(cls)
+        return seen[1]
+
+
+def size_of(obj: object, sizeofs: dict[int, bool]) -> int:
     """Return the shallow size in bytes; a ``__sizeof__`` written in Python is not called.
 
     Args:
         obj: Any object.
-        sizeofs: By type, whether its ``__sizeof__`` is C code; filled on first sight.
+        sizeofs: By the identity of the type, whether its ``__sizeof__`` is C code; filled on first sight.
     """
     cls = type(obj)
-    safe = sizeofs.get(cls)
+    safe = sizeofs.get(id(cls))
     if safe is None:
-        safe = sizeofs[cls] = _sizeof_is_c(cls)
+        safe = sizeofs[id(cls)] = _sizeof_is_c(cls)
     if safe:
         return sys.getsizeof(obj)
     return object.__sizeof__(obj) + _GC_HEADER
@@ -130,7 +172,7 @@ def _sizeof_is_c(cls: type) -> bool:
     for base in _mro(cls):
         found = _type_dict(base).get("__sizeof__")
         if found is not None:
-            return type(found) in _C_SIZEOF
+            return is_exactly(type(found), *_C_SIZEOF)
     return False
 
 
@@ -138,8 +180,8 @@ def buffer_bytes(obj: object, kinds: Kinds) -> int:
     """Return how many bytes a buffer or text holds, without copying it; what it has in reserve does not count."""
     cls = type(obj)
     if kinds[cls] == NDARRAY:
-        return int(kinds.ndarray.__dict__["nbytes"].__get__(obj))  # type: ignore[union-attr]
-    if cls in (str, bytes, bytearray):
+        return int(kinds.ndarray.__dict__["nbytes"].__get__(obj))
+    if is_exactly(cls, str, bytes, bytearray):
         return len(obj)  # type: ignore[arg-type]
     if kinds[cls] != BUFFER:
         return 0

@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 from leakdiff.capture.sites import Line, is_users_file
 
@@ -30,7 +30,7 @@ class LineMeter:
         self._before: Any = None
         self.is_possible = self._heap_info is not None and sys.gettrace() is None
 
-    def __enter__(self) -> LineMeter:
+    def __enter__(self) -> Self:
         if self.is_possible:
             self._before = sys.gettrace()
             sys.settrace(self._on_call)

@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 
 from leakdiff.errors import CannotMeasure
 
-OWN_FROZEN = 5_000  # 3.12 starts with 375 frozen objects; a service that froze its heap has far more
+OWN_FROZEN = 1_000  # 3.12 starts with 375 frozen objects; a service that froze its heap has thousands
 
 
 class Mark(Protocol):
@@ -18,7 +18,9 @@ class Mark(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(self, *_: object) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
     def collect(self) -> int:
         """Free the cyclic garbage among the new objects and say how many were found."""

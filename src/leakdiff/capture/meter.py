@@ -23,7 +23,7 @@ class Meter:
 
         self._heap_info: Callable[[], Any] | None = getattr(psutil, "heap_info", None)
         process = psutil.Process(os.getpid())
-        self._fds: Callable[[], int] = getattr(process, "num_fds", None) or process.num_handles
+        self._fds: Callable[[], int] = getattr(process, "num_fds" if hasattr(process, "num_fds") else "num_handles")
         self._table = array("q", bytes(8 * _FIELDS * rows))
         self._units = array("q", bytes(8 * rows))
         self._row = 0

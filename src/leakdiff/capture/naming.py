@@ -16,7 +16,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from leakdiff.capture.frames import locals_of
-from leakdiff.capture.kinds import HIDER, NDARRAY, Kinds, dict_of_module, dict_of_type, mro_of, type_name
+from leakdiff.capture.kinds import (
+    HIDER,
+    NDARRAY,
+    derives,
+    dict_of_module,
+    dict_of_type,
+    is_exactly,
+    make_kinds,
+    mro_of,
+    type_name,
+)
 from leakdiff.capture.references import greenlet_locals
 from leakdiff.model.heap import Step
 
@@ -26,16 +36,16 @@ _SUSPENDED = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType
 _SEQUENCES = (list, tuple, set, frozenset, collections.deque)
 
 # Attributes of C types that are safe to read: no user code runs.
-_FIELDS: dict[type, tuple[str, ...]] = {
-    types.MethodType: ("__self__", "__func__"),
-    types.BuiltinFunctionType: ("__self__",),
-    types.CellType: ("cell_contents",),
-    types.TracebackType: ("tb_frame", "tb_next"),
-    functools.partial: ("func", "args", "keywords"),
-    property: ("fget", "fset", "fdel"),
-    staticmethod: ("__func__",),
-    classmethod: ("__func__",),
-}
+_FIELDS: tuple[tuple[type, tuple[str, ...]], ...] = (
+    (types.MethodType, ("__self__", "__func__")),
+    (types.BuiltinFunctionType, ("__self__",)),
+    (types.CellType, ("cell_contents",)),
+    (types.TracebackType, ("tb_frame", "tb_next")),
+    (functools.partial, ("func", "args", "keywords")),
+    (property, ("fget", "fset", "fdel")),
+    (staticmethod, ("__func__",)),
+    (classmethod, ("__func__",)),
+)
 _EXCEPTION_FIELDS = ("__traceback__", "__context__", "__cause__", "args")
 
 Named = tuple[str, int]  # a label, and how many objects of the chain it takes
@@ -63,11 +73,11 @@ def describe_type(obj: object) -> str:
     """Name an object's type; a class, function or suspended frame also by its own name."""
     cls = type(obj)
     name = type_name(cls)
-    if type in mro_of(cls):
+    if derives(cls, type):
         return f"class {type_name(obj)}"  # type: ignore[arg-type]
     if cls is types.FunctionType:
         return f"function {_code_name(types.FunctionType.__dict__['__code__'].__get__(obj))}"
-    if cls in _SUSPENDED:
+    if is_exactly(cls, *_SUSPENDED):
         return f"{name} {_code_name(_code_of(obj))}()"
     return name
 
@@ -83,7 +93,7 @@ def class_home(cls: type) -> str | None:
     namespace: Any = dict_of_module(sys.modules[module])
     for part in names:
         found = namespace.get(part)
-        if type not in mro_of(type(found)):
+        if not derives(type(found), type):
             return None
         namespace = dict_of_type(found)
     return name if found is cls else None
@@ -107,7 +117,7 @@ def name_edge(chain: Sequence[Any], at: int) -> Named:
 
 
 def _class_attribute(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:
-    if type not in mro_of(type(parent)):
+    if not derives(type(parent), type):
         return None
     if type(child) is dict and rest:
         key = _key_of(child, rest[0])
@@ -135,7 +145,7 @@ def _function_part(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None
 
 def _suspended_local(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
     cls = type(parent)
-    if cls in _SUSPENDED:
+    if is_exactly(cls, *_SUSPENDED):
         frame = cls.__dict__[_FRAME_FIELD[cls]].__get__(parent)
     elif cls is types.FrameType:
         frame = parent
@@ -148,9 +158,9 @@ def _suspended_local(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
     return (f" local {names[0]}", 1) if names else None
 
 
-def _known_field(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:
-    names: Sequence[str] = _FIELDS.get(type(parent), ())
-    if BaseException in mro_of(type(parent)):
+def _known_field(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
+    names: Sequence[str] = next((fields for cls, fields in _FIELDS if cls is type(parent)), ())
+    if derives(type(parent), BaseException):
         for name in _EXCEPTION_FIELDS:
             if BaseException.__dict__[name].__get__(parent) is child:
                 return f".{name}", 1
@@ -163,7 +173,7 @@ def _known_field(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:
 def _weak_callback(parent: Any) -> Named | None:
     import weakref
 
-    return (".__callback__", 1) if weakref.ref in mro_of(type(parent)) else None
+    return (".__callback__", 1) if derives(type(parent), weakref.ref) else None
 
 
 def _slot(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
@@ -186,11 +196,10 @@ def _instance_attribute(parent: Any, child: Any, rest: Sequence[Any]) -> Named |
 
 
 def _entry(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
-    bases = mro_of(type(parent))
-    if dict in bases:
+    if derives(type(parent), dict):
         is_key = any(key is child for key in _each_key(parent))
         return (" key", 1) if is_key else (ANY_ENTRY, 1)
-    if any(cls in bases for cls in _SEQUENCES) or Kinds()[type(parent)] in (NDARRAY, HIDER):
+    if derives(type(parent), *_SEQUENCES) or make_kinds()[type(parent)] in (NDARRAY, HIDER):
         return ANY_ENTRY, 1
     return None
 
@@ -230,7 +239,7 @@ def _simple_queue(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
 
 
 def _task_coroutine(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
-    if type(child) in _SUSPENDED and type_name(type(parent)).endswith("asyncio.Task"):
+    if is_exactly(type(child), *_SUSPENDED) and type_name(type(parent)).endswith("asyncio.Task"):
         return f" coroutine {_code_name(_code_of(child))}()", 1
     return None
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import attrs
 
-from leakdiff.capture.entries import is_container
-from leakdiff.capture.kinds import ATOM, BUFFER, NDARRAY, TEXT, buffer_bytes, size_of, type_name
+from leakdiff.capture.entries import is_container, length_of
+from leakdiff.capture.kinds import ATOM, BUFFER, NDARRAY, TEXT, buffer_bytes, derives, size_of, type_name
 from leakdiff.capture.references import references
 from leakdiff.capture.walk import Below, Walk
 from leakdiff.model.heap import OLD, HeapGraph
@@ -50,7 +50,7 @@ class Newborn:
     _left_out: list[str] = attrs.field(factory=list)
     _numbers: dict[int, int] = attrs.field(factory=dict)
     _counted: set[int] = attrs.field(factory=set)
-    _sizeofs: dict[type, bool] = attrs.field(factory=dict)
+    _sizeofs: dict[int, bool] = attrs.field(factory=dict)
 
     # -- holders: old objects that gained something ------------------------------------------------
 
@@ -82,7 +82,11 @@ class Newborn:
     def _add_holder(self, index: int, obj: Any, growth: tuple[int, int], buffers: int) -> int:
         node = self._add(obj, OLD)
         self.indexes.append(index)
-        self._grown[node], self._entries[node] = growth
+        grown, references_now = growth
+        entries = length_of(obj) if derives(type(obj), dict) else references_now
+        if references_now > entries > 0:  # keys other than str are references, too
+            grown = round(grown * entries / references_now)
+        self._grown[node], self._entries[node] = grown, entries
         self._buffers[node] = buffers
         return node
 
@@ -175,7 +179,7 @@ class Newborn:
         """Tell whether an object is a weak reference: C code keeps lists of those (``__subclasses__``)."""
         import weakref
 
-        return weakref.ref in type.__dict__["__mro__"].__get__(type(obj))
+        return derives(type(obj), weakref.ref)
 
     def _explain_references(self, first: int) -> None:
         """For each orphan, count the references to it that nothing visible explains."""
@@ -190,10 +194,10 @@ class Newborn:
     def as_graph(self, rounds: int, units: int) -> HeapGraph:
         """Return all of it as names and numbers."""
         names: dict[str, int] = {}
-        by_type: dict[type, int] = {}
+        by_type: dict[int, int] = {}
         for obj in self.nodes:
-            if type(obj) not in by_type:
-                by_type[type(obj)] = names.setdefault(type_name(type(obj)), len(names))
+            if id(type(obj)) not in by_type:
+                by_type[id(type(obj))] = names.setdefault(type_name(type(obj)), len(names))
         atom_names: dict[str, int] = {}
         atoms = [
             (node, atom_names.setdefault(name, len(atom_names)), count) for (node, name), count in self._atoms.items()
@@ -203,7 +207,7 @@ class Newborn:
             units=units,
             holders=len(self.indexes),
             type_names=tuple(names),
-            types=array("i", [by_type[type(obj)] for obj in self.nodes]),
+            types=array("i", [by_type[id(type(obj))] for obj in self.nodes]),
             sizes=array("q", self._sizes),
             births=array("i", self._births),
             grown=array("q", self._grown),
@@ -232,11 +236,13 @@ class Newborn:
             yield max(0, was.entries - left.entries), max(0, was.bytes - left.bytes)
 
     def _group_holders(self) -> Iterable[int]:
-        """Put holders of one type under one parent together: they share a path."""
-        groups: dict[tuple[int, type] | int, int] = {}
-        for node, index in enumerate(self.indexes):
-            parent = self.walk.parents[index]
-            key = (parent, type(self.nodes[node])) if parent >= 0 else -node - 1
+        """Put holders of one type under one container together: they share a path, as attributes do not."""
+        groups: dict[tuple[int, int], int] = {}
+        above = [self.walk.parents[index] for index in self.indexes]
+        live = self.walk.live(parent for parent in above if parent >= 0)
+        for node, parent in enumerate(above):
+            shares = parent in live and is_container(live[parent])
+            key = (parent, id(type(self.nodes[node]))) if shares else (-1, node)
             yield groups.setdefault(key, len(groups))
 
     def _inner_holders(self) -> Iterable[int]:

@@ -10,10 +10,10 @@ import attrs
 
 from leakdiff.capture.entries import find_bound, key_shape, length_of, newest
 from leakdiff.capture.kinds import (
-    Kinds,
     buffer_bytes,
+    derives,
     dict_of_type,
-    mro_of,
+    make_kinds,
     size_of,
     type_name,
 )
@@ -22,7 +22,7 @@ from leakdiff.capture.newborn import Newborn
 from leakdiff.capture.references import references
 from leakdiff.capture.roots import Root, Roots
 from leakdiff.capture.sites import Sources, Stack
-from leakdiff.model.heap import Site, Step
+from leakdiff.model.heap import Step
 from leakdiff.model.owner import ORPHANS, Accumulation, Owner
 
 _FIRST = {"module": "attribute", "frame": "local", "context": "variable"}
@@ -98,7 +98,7 @@ class OwnerReader:
     def _root_of(self, chain: list[Any], found: Accumulation) -> tuple[str, str, str, list[Any]]:
         """Start the path at the last class on it that can be imported by name; else at its root."""
         for at in range(len(chain) - 1, 0, -1):
-            if type in mro_of(type(chain[at])) and (home := class_home(chain[at])) is not None:
+            if derives(type(chain[at]), type) and (home := class_home(chain[at])) is not None:
                 rest = chain[at:]
                 if len(rest) == 2 and type(rest[1]) is dict and rest[1].items() >= dict_of_type(rest[0]).items():
                     rest = rest[:1]
@@ -204,7 +204,9 @@ def watch_lengths(reader: OwnerReader, found: Sequence[Accumulation]) -> LengthW
     return LengthWatch(extents)
 
 
-def _extent_of(reader: OwnerReader, found: Accumulation) -> Callable[[], int] | None:
+def _extent_of(  # noqa: PLR0911 - one return for each kind of owner
+    reader: OwnerReader, found: Accumulation
+) -> Callable[[], int] | None:
     if found.orphan:
         return None
     chain = reader.chain(found)
@@ -215,8 +217,8 @@ def _extent_of(reader: OwnerReader, found: Accumulation) -> Callable[[], int] | 
     if found.buffer_bytes and not found.entries and len(found.members) > 1:
         return _extent_of_alike([reader.newborn.nodes[node] for node in found.members], chain[-1])
     if found.buffer_bytes and not found.entries:
-        return _extent_below(chain, lambda buffer: buffer_bytes(buffer, Kinds()))
-    if found.entries or any(cls in mro_of(type(chain[-1])) for cls in _CONTAINERS):
+        return _extent_below(chain, lambda buffer: buffer_bytes(buffer, make_kinds()))
+    if found.entries or derives(type(chain[-1]), *_CONTAINERS):
         return _extent_below(chain, length_of)
     return None
 
@@ -224,9 +226,9 @@ def _extent_of(reader: OwnerReader, found: Accumulation) -> Callable[[], int] | 
 def _extent_of_alike(holders: Sequence[Any], target: Any) -> Callable[[], int] | None:
     """Watch the buffers that several objects of one kind keep under the same attribute."""
     names = [name for holder in holders for name, value in (instance_dict(holder) or {}).items() if value is target]
-    if not names:
+    if not names or type(names[0]) is not str:
         return None
-    return lambda: sum(buffer_bytes((instance_dict(holder) or {}).get(names[0]), Kinds()) for holder in holders)
+    return lambda: sum(buffer_bytes((instance_dict(holder) or {}).get(names[0]), make_kinds()) for holder in holders)
 
 
 def _extent_of_local(root: Root, target: Any) -> Callable[[], int] | None:
@@ -248,7 +250,7 @@ def _extent_below(chain: Sequence[Any], measure: Callable[[Any], int]) -> Callab
     names = [name for name, value in dict.copy(namespace or {}).items() if value is target and type(name) is str]
     if names and namespace is not None and names[0].isidentifier():
         return lambda: measure(namespace.get(names[0]))
-    kind, kinds = type(target), Kinds()
+    kind, kinds = type(target), make_kinds()
     if length_of(above) > _MOST_SIBLINGS:
         return lambda: measure(target)
     return lambda: sum(measure(ref) for ref in references(above, kinds) if type(ref) is kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # signal.getsignal would call repr() on handlers
 import contextvars
 import sys
 import threading
@@ -13,7 +13,8 @@ from typing import Any
 import attrs
 
 from leakdiff.capture.frames import locals_of
-from leakdiff.capture.kinds import dict_of_module, mro_of
+from leakdiff.capture.kinds import derives, dict_of_module
+from leakdiff.capture.naming import instance_dict
 
 _OWN = "leakdiff"
 _SHIPPED_WORKLOADS = ("leakdiff.demo", "leakdiff.selftest_plants")
@@ -95,7 +96,7 @@ def _is_own(name: str, module: object) -> bool:
 
 
 def _is_module(module: object) -> bool:
-    return types.ModuleType in mro_of(type(module))
+    return derives(type(module), types.ModuleType)
 
 
 def _modules() -> Iterator[Root]:
@@ -105,13 +106,13 @@ def _modules() -> Iterator[Root]:
 
 
 def _frames() -> Iterator[Root]:
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    names = _thread_names()
     here = threading.get_ident()
     for ident, top in sys._current_frames().items():  # noqa: SLF001 - the only way to other threads' frames
         where = "" if ident == here else f" in thread {names.get(ident, ident)!r}"
         frame: types.FrameType | None = top
         while frame is not None:
-            if not is_own_module(frame.f_globals.get("__name__")) and frame.f_locals is not frame.f_globals:
+            if not is_own_module(dict.get(frame.f_globals, "__name__")) and frame.f_locals is not frame.f_globals:
                 code = frame.f_code
                 yield Root("frame", f"{code.co_qualname}(){where}", locals_of(frame))
             frame = frame.f_back
@@ -120,6 +121,16 @@ def _frames() -> Iterator[Root]:
         held = error if error is not None else None
         if held is not None:
             yield Root("exception", f"handled in thread {names.get(ident, ident)!r}", [held])
+
+
+def _thread_names() -> dict[int, str]:
+    """Return thread names by ident, as they were set: ``Thread.name`` may be a property of the user's."""
+    names = {}
+    for ident, thread in dict.copy(threading._active).items():  # type: ignore[attr-defined]  # noqa: SLF001
+        name = (instance_dict(thread) or {}).get("_name")
+        if type(name) is str:
+            names[ident] = name
+    return names
 
 
 def _contexts() -> Iterator[Root]:

@@ -10,20 +10,20 @@ import sysconfig
 import tokenize
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from types import TracebackType
 from typing import Any, Self
 
 import attrs
 
 from leakdiff.capture.entries import newest
-from leakdiff.capture.kinds import PLAIN, Kinds, mro_of, type_name
+from leakdiff.capture.kinds import PLAIN, derives, make_kinds, type_name
 from leakdiff.capture.references import references
 from leakdiff.model.heap import Site
 
 _SAMPLE = 100
 _MOST_MEMBERS = 500_000
-_SETS = frozenset({set, frozenset})
 _OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _SHIPPED_WORKLOADS = tuple(os.path.join(_OWN, name) for name in ("demo", "selftest_plants"))
 _STDLIB = tuple(os.path.normpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib"))
@@ -89,9 +89,9 @@ class Traces:
     survivors: tuple[tuple[Stack, float, float], ...] = ()
 
 
-def newborn_under(holders: Sequence[Any], new: Set[int]) -> list[Any]:
+def newborn_under(holders: Sequence[Any], new: AbstractSet[int]) -> list[Any]:
     """Return a sample of what is new under some holders: their newest entries and what those refer to."""
-    kinds = Kinds()
+    kinds = make_kinds()
     found: list[Any] = []
     for holder in holders[:_SAMPLE]:
         found.extend(_traced_members(holder))
@@ -109,7 +109,7 @@ def newborn_under(holders: Sequence[Any], new: Set[int]) -> list[Any]:
 
 def _traced_members(holder: Any) -> list[Any]:
     """Return new entries of a holder; a set keeps no order, but only what is new has a trace."""
-    if not _SETS.isdisjoint(mro_of(type(holder))):
+    if derives(type(holder), set, frozenset):
         members: Iterator[Any] = itertools.islice(iter(gc.get_referents(holder)), _MOST_MEMBERS)
         traced = (member for member in members if tracemalloc.get_object_traceback(member) is not None)
         return list(itertools.islice(traced, _SAMPLE))

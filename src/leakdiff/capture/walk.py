@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from leakdiff.capture.kinds import ATOM, BUFFER, NDARRAY, PLAIN, TEXT, Kinds, buffer_bytes
+from leakdiff.capture.kinds import ATOM, BUFFER, NDARRAY, PLAIN, TEXT, Kinds, buffer_bytes, make_kinds
 from leakdiff.capture.references import references
 
 _LEAST_ENTRIES = 4  # containers with fewer references are not remembered between two walks
@@ -112,7 +112,7 @@ class Walk:
 
     budget: Budget
     roots: list[Any] = attrs.field(factory=list)
-    kinds: Kinds = attrs.field(factory=Kinds)
+    kinds: Kinds = attrs.field(factory=make_kinds)
     new: Mapping[int, int] = attrs.field(factory=dict)
     before: Lengths | None = None
     lengths: Lengths = attrs.field(factory=Lengths)
@@ -178,7 +178,7 @@ class Walk:
             self.addresses.extend(map(id, level))
             start = following_start
 
-    def _expand(self, level: list[Any], index: int) -> list[Any]:
+    def _expand(self, level: list[Any], index: int) -> list[Any]:  # noqa: C901 - the hot loop, see below
         """Visit what one level refers to and return the next level.
 
         One long function with local names on purpose: it runs once for every reference in the heap, and
@@ -252,7 +252,8 @@ class Walk:
         """Return by index how many bytes the buffers of an object gained since the earlier walk."""
         before = self.before.buffers if self.before is not None else {}
         gains = {
-            index: self.buffers[index] - before.get(self.addresses[index], _LEAST_BYTES) for index in self.buffer_parents
+            index: self.buffers[index] - before.get(self.addresses[index], _LEAST_BYTES)
+            for index in self.buffer_parents
         }
         return {index: gain for index, gain in gains.items() if gain > 0}
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import mmap
 import os
+import types
 from collections.abc import Callable
 from typing import Any
 
+from leakdiff.capture.kinds import dict_of_type, mro_of
 from leakdiff.errors import BadCallable, CannotMeasure, StepFailed, StepForked
 
 Step = Callable[..., Any]
@@ -26,6 +29,7 @@ class Workload:
         self.is_async = _is_async(step)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
+        self._came_back = mmap.mmap(-1, 1)  # shared with forked children: one of them returned from the step
         self._where = ""
         self._unit = 0
 
@@ -35,7 +39,9 @@ class Workload:
             self._guarded("setup", "setup", self._setup)
 
     def tear_down(self) -> None:
-        """Run teardown, if there is one, and close the event loop."""
+        """Run teardown, if there is one, and close the event loop; a forked child leaves both to its parent."""
+        if os.getpid() != self._pid:
+            return
         try:
             if self._teardown is not None:
                 self._guarded("teardown", "teardown", self._teardown)
@@ -51,7 +57,13 @@ class Workload:
         """
         self._where, self._unit = where, 0
         self._guarded("step", where, self._round, units)
+        self._refuse_children(where)
+
+    def _refuse_children(self, where: str) -> None:
+        """Raise in a child that returned from the step, and in the parent of one."""
         if os.getpid() != self._pid:
+            self._came_back[0] = 1
+        if self._came_back[0]:
             raise StepForked(where)
 
     def roots(self) -> list[tuple[str, Any]]:
@@ -64,13 +76,12 @@ class Workload:
     def _guarded(self, role: str, where: str, function: Step, *args: object) -> None:
         try:
             result = function(*args)
-            if inspect.isawaitable(result):
+            if is_awaitable(result):
                 self._await(result)
         except (KeyboardInterrupt, StepForked, CannotMeasure):
             raise
         except BaseException as error:
-            if os.getpid() != self._pid:
-                raise StepForked(where) from error
+            self._refuse_children(where)
             raise StepFailed(role, self._name_place(role, where), error) from error
 
     def _name_place(self, role: str, where: str) -> str:
@@ -88,7 +99,7 @@ class Workload:
         for unit in range(1, units + 1):
             self._unit = unit
             result = self.step()
-            if inspect.isawaitable(result):
+            if is_awaitable(result):
                 self._await(result)
         return None
 
@@ -137,8 +148,18 @@ async def _as_coroutine(awaitable: Any) -> None:
     await awaitable
 
 
+def is_awaitable(result: object) -> bool:
+    """Tell whether to await what a step returned, by its type: a lazy proxy must not be evaluated."""
+    cls = type(result)
+    if cls is types.GeneratorType:
+        return bool(result.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)  # type: ignore[attr-defined]
+    return any("__await__" in dict_of_type(base) for base in mro_of(cls))
+
+
 def _is_async(step: Step) -> bool:
-    return inspect.iscoroutinefunction(step) or inspect.iscoroutinefunction(getattr(type(step), "__call__", None))
+    return inspect.iscoroutinefunction(step) or inspect.iscoroutinefunction(
+        getattr(type(step), "__call__", None)  # noqa: B004 - it is looked at, not called
+    )
 
 
 def takes_units(step: Step) -> bool:
@@ -151,7 +172,11 @@ def takes_units(step: Step) -> bool:
         parameters = inspect.signature(step).parameters.values()
     except (TypeError, ValueError):  # a builtin without a signature
         return False
-    required = [p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if inspect.isgeneratorfunction(step) or inspect.isasyncgenfunction(step):
+        raise BadCallable("step", "a generator function", "calling it runs nothing of its body; give a plain function")
+    required = [
+        p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
     keyword = [p for p in parameters if p.default is p.empty and p.kind is p.KEYWORD_ONLY]
     if len(required) > 1 or keyword:
         names = ", ".join(p.name for p in [*required, *keyword])

@@ -42,9 +42,7 @@ def bounded_and_filling(suspect: Suspect) -> Opinion | None:
         return None
     if bound.filled >= bound.limit:
         return Opinion(Verdict.STABLE, f"full: {bound.kind} keeps it at {bound.limit:,} entries")
-    return Opinion(
-        Verdict.FILLING, f"{bound.filled:,} of {bound.limit:,} entries filled; {bound.kind} stops it there"
-    )
+    return Opinion(Verdict.FILLING, f"{bound.filled:,} of {bound.limit:,} entries filled; {bound.kind} stops it there")
 
 
 def stopped_growing(suspect: Suspect) -> Opinion | None:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import attrs
 
 from leakdiff.judge.advice import advise
 from leakdiff.judge.fingerprint import fingerprint
 from leakdiff.judge.rules import BY_LENGTH, RULES, Opinion, opinion_on
-from leakdiff.model.evidence import Evidence, Suspect, Survivor
+from leakdiff.model.evidence import Evidence, Survivor, Suspect
 from leakdiff.model.heap import Step
 from leakdiff.model.owner import Accumulation
 from leakdiff.model.report import Finding, TypeGrowth, Verdict
 from leakdiff.model.series import Growth, series_of
 from leakdiff.model.signals import FLOORS, LEAST_NATIVE, Rate, rate_text
 
-_RANK = {Verdict.LEAK: 0, Verdict.NATIVE: 1, Verdict.FILLING: 2, Verdict.WARMUP: 3, Verdict.INCONCLUSIVE: 4, Verdict.STABLE: 5}
+_RANK = {
+    Verdict.LEAK: 0,
+    Verdict.NATIVE: 1,
+    Verdict.FILLING: 2,
+    Verdict.WARMUP: 3,
+    Verdict.INCONCLUSIVE: 4,
+    Verdict.STABLE: 5,
+}
 _MOST_TYPES = 12
+_DESCRIPTORS = "file descriptors"
 _EXPLAINED = 0.3  # share of the growth an owner must account for
 _NOISE = {"native_bytes": LEAST_NATIVE}
 _KEPT = 0.8  # share of its rate that a total must keep to the end
@@ -141,8 +149,10 @@ def _merged_types(one: Sequence[TypeGrowth], other: Sequence[TypeGrowth]) -> tup
     types = {growth.name: growth for growth in one}
     for growth in other:
         known = types.get(growth.name)
-        types[growth.name] = growth if known is None else attrs.evolve(
-            known, per_unit=known.per_unit + growth.per_unit, count=known.count + growth.count
+        types[growth.name] = (
+            growth
+            if known is None
+            else attrs.evolve(known, per_unit=known.per_unit + growth.per_unit, count=known.count + growth.count)
         )
     return tuple(sorted(types.values(), key=_named_first))
 
@@ -287,7 +297,6 @@ def _why_orphan(suspect: Suspect) -> str:
 def _leaked_references(evidence: Evidence, blocks: float) -> Finding:
     size = evidence.survivors[0].bytes if evidence.survivors else 0.0
     return _ownerless(
-        evidence,
         "leaked references",
         f"{rate_text(blocks)} Python memory blocks per unit stay allocated in every round, and no object that gc or a "
         "walk of the heap can reach holds them: C code leaked references to objects without members",
@@ -298,7 +307,6 @@ def _leaked_references(evidence: Evidence, blocks: float) -> Finding:
 
 def _c_heap(evidence: Evidence, native: float) -> Finding:
     return _ownerless(
-        evidence,
         "C heap",
         f"{native:,.1f} bytes per unit of the C heap stay in use in every round while Python's own blocks do not "
         "grow: memory that C code allocates and never frees",
@@ -309,24 +317,16 @@ def _c_heap(evidence: Evidence, native: float) -> Finding:
 
 def _descriptors(evidence: Evidence, fds: float) -> Finding:
     return _ownerless(
-        evidence,
-        "file descriptors",
+        _DESCRIPTORS,
         f"{rate_text(fds)} file descriptors per unit stay open and no Python object holds them",
         _rate(evidence, 0.0, 0.0),
         (),
-        Verdict.LEAK,
     )
 
 
-def _ownerless(
-    evidence: Evidence,
-    kind: str,
-    because: str,
-    rate: Rate,
-    survivors: Sequence[Survivor],
-    verdict: Verdict = Verdict.NATIVE,
-) -> Finding:
+def _ownerless(kind: str, because: str, rate: Rate, survivors: Sequence[Survivor]) -> Finding:
     sites = tuple(dict.fromkeys(site for survivor in survivors for site in survivor.sites))
+    verdict = Verdict.LEAK if kind == _DESCRIPTORS else Verdict.NATIVE
     place = f"{os.path.basename(sites[0].file)}:{sites[0].function}" if sites else ""
     return Finding(
         verdict=verdict,

@@ -155,8 +155,8 @@ class _Dominators:
         parents = nx.immediate_dominators(drawn, _ROOT)
         self.below: defaultdict[object, list[int]] = defaultdict(list)
         for node, parent in parents.items():
-            if node != _ROOT and node != parent:
-                self.below[parent].append(node)  # type: ignore[arg-type]
+            if node not in (_ROOT, parent):
+                self.below[parent].append(node)
         self._graph = graph
         self._counts: dict[object, int] = {}
         self._bytes: dict[object, int] = {}
@@ -172,7 +172,7 @@ class _Dominators:
     def _add_up(self, node: object) -> None:
         is_new = isinstance(node, int) and self._graph.births[node] != OLD
         self._counts[node] = is_new + sum(self._counts[child] for child in self.below.get(node, ()))
-        own = self._graph.sizes[node] if is_new else 0  # type: ignore[index]
+        own = self._graph.sizes[node] if isinstance(node, int) and is_new else 0
         self._bytes[node] = own + sum(self._bytes[child] for child in self.below.get(node, ()))
 
     def count(self, node: int) -> int:

@@ -43,9 +43,7 @@ class Feed:
     inbox: asyncio.Queue[Quote]
     consumer: asyncio.Task[None]
 
-    def start(
-        self, consume: Callable[[asyncio.Queue[Quote]], Coroutine[None, None, None]]
-    ) -> None:
+    def start(self, consume: Callable[[asyncio.Queue[Quote]], Coroutine[None, None, None]]) -> None:
         """Open the loop and start the consumer, which first runs in ``deliver``."""
         self.loop = asyncio.new_event_loop()
         self.inbox = asyncio.Queue()
