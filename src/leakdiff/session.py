@@ -150,7 +150,8 @@ def _confirming_tier(bench: Bench, evidence: Evidence) -> Evidence:
 
     if not evidence.suspected:
         return evidence
-    confirming = confirming_rounds(bench)
+    expected = {growth.signal: growth.rate for growth in evidence.suspected}
+    confirming = confirming_rounds(bench, expected)
     growing = confirmed(evidence.suspected, confirming)
     idle = idle_share(bench, confirming) if growing else 0.0
     return attrs.evolve(evidence, confirming=tuple(confirming), growing=tuple(growing), idle_share=idle)

@@ -21,22 +21,26 @@ _LEVELS = 6  # how far below its holder what is replaced may lie
 _ROOT = -1
 
 
-class Pages(dict[int, bytearray]):
+_PAGE = 8192
+
+
+class Pages:
     """A visited bitmap: a bit per 16 bytes of address space, in one 8 KiB page per MiB."""
 
-    def __missing__(self, number: int) -> bytearray:
-        page = self[number] = bytearray(8192)
-        return page
+    def __init__(self) -> None:
+        self.table: dict[int, bytearray] = {}
 
     def mark(self, obj: object) -> None:
         """Count an object as visited."""
         address = id(obj)
-        self[address >> 20][(address >> 7) & 8191] |= 1 << ((address >> 4) & 7)
+        page = self.table.setdefault(address >> 20, bytearray(_PAGE))
+        page[(address >> 7) & 8191] |= 1 << ((address >> 4) & 7)
 
     def has(self, obj: object) -> bool:
         """Tell whether an object was visited."""
         address = id(obj)
-        return bool(self[address >> 20][(address >> 7) & 8191] & (1 << ((address >> 4) & 7)))
+        page = self.table.get(address >> 20)
+        return page is not None and bool(page[(address >> 7) & 8191] & (1 << ((address >> 4) & 7)))
 
 
 @attrs.define
@@ -139,6 +143,7 @@ class Walk:
         self.roots = [*first, *then]
         for target in self.roots:
             self.pages.mark(target)
+            _ = self.kinds[type(target)]  # from here on the table knows the kind of everything that is expanded
         self.addresses.extend(map(id, self.roots))
         self.parents.extend([_ROOT] * len(self.roots))
         self._copies = range(len(first), len(self.roots))
@@ -178,23 +183,38 @@ class Walk:
             self.addresses.extend(map(id, level))
             start = following_start
 
-    def _expand(self, level: list[Any], index: int) -> list[Any]:  # noqa: C901 - the hot loop, see below
+    def _expand(self, level: list[Any], index: int) -> list[Any]:  # noqa: C901, PLR0912 - the hot loop, see below
         """Visit what one level refers to and return the next level.
 
         One long function with local names on purpose: it runs once for every reference in the heap, and
         each attribute lookup or call in it costs a tenth of the walk.
         """
-        kinds, pages, new, get_referents = self.kinds, self.pages, self.new, gc.get_referents
-        remember, parents = self._remember, self.parents
+        kinds, table, pages, new, get_referents = (
+            self.kinds,
+            self.kinds.table,
+            self.pages.table,
+            self.new,
+            gc.get_referents,
+        )
+        parents = self.parents
         following: list[Any] = []
         found = following.append
-        known = 0
+        known, floor = 0, self.floor
+        sees_classes = table is not kinds
         for obj in level:
-            refs = get_referents(obj) if kinds[type(obj)] == PLAIN else references(obj, kinds)
-            if len(refs) >= self.floor:
-                remember(index, obj, len(refs))
+            cls = type(obj) if sees_classes else None
+            refs = get_referents(obj) if table[type(obj)] == PLAIN else references(obj, kinds)
+            if len(refs) >= floor:
+                self._remember(index, obj, len(refs))
+                floor = self.floor
             for ref in refs:
-                kind = kinds[type(ref)]
+                if ref is cls:  # every instance refers to its class: its home is looked at once, below
+                    continue
+                try:
+                    kind = table[type(ref)]
+                except KeyError:
+                    kind = kinds[type(ref)]
+                    self._see_class(type(ref), index, following)
                 if kind != PLAIN:
                     if kind == ATOM:
                         continue
@@ -205,7 +225,10 @@ class Walk:
                     if kind in (BUFFER, NDARRAY):
                         self._add_buffer(index, obj, buffer_bytes(ref, kinds))
                 address = id(ref)
-                page = pages[address >> 20]
+                try:
+                    page = pages[address >> 20]
+                except KeyError:
+                    page = pages[address >> 20] = bytearray(_PAGE)
                 byte, bit = (address >> 7) & 8191, 1 << ((address >> 4) & 7)
                 if page[byte] & bit:
                     continue
@@ -219,6 +242,15 @@ class Walk:
                 known = len(following)
             index += 1
         return following
+
+    def _see_class(self, cls: type, index: int, following: list[Any]) -> None:
+        """Visit the class of the first instance of it that is met."""
+        if id(cls) in self.new:
+            self.frontier.append((index, cls))
+        elif not self.pages.has(cls):
+            self.pages.mark(cls)
+            following.append(cls)
+            _ = self.kinds[type(cls)]
 
     @property
     def floor(self) -> int:
