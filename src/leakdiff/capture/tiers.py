@@ -106,6 +106,7 @@ def marked_rounds(bench: Bench) -> list[Round]:
     if not meter.native_is_known:
         bench.note("the C heap was not measured: psutil.heap_info() is not available on this platform")
     done: list[Round] = []
+    gc.collect(1)  # what imports and the warm-up left behind, as far as it is young: the old is not walked
     with make_mark() as mark:
         bench.note(mark.exact_note)
         for _ in range(2):  # first use of the measuring code grows the heap by itself (ABC caches, free lists)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,19 @@ _ROOT = -1
 
 
 _PAGE = 8192
+
+
+def _count_of_one_referrer() -> int:
+    """Return what ``sys.getrefcount`` says, in a loop like the walk's, of an object with one referrer."""
+    holder: list[object] = [[]]
+    count = 0
+    refs = gc.get_referents(holder)
+    for ref in refs:
+        count = sys.getrefcount(ref)
+    return count
+
+
+_ONE_REFERRER = _count_of_one_referrer()
 
 
 class Pages:
@@ -201,6 +215,7 @@ class Walk:
         found = following.append
         known, floor = 0, self.floor
         sees_classes = table is not kinds
+        getrefcount, one_referrer = sys.getrefcount, _ONE_REFERRER
         for obj in level:
             cls = type(obj) if sees_classes else None
             refs = get_referents(obj) if table[type(obj)] == PLAIN else references(obj, kinds)
@@ -225,6 +240,9 @@ class Walk:
                     if kind in (BUFFER, NDARRAY):
                         self._add_buffer(index, obj, buffer_bytes(ref, kinds))
                 address = id(ref)
+                if getrefcount(ref) == one_referrer and address not in new:
+                    found(ref)  # nobody else refers to it: it cannot have been visited, nor be met again
+                    continue
                 try:
                     page = pages[address >> 20]
                 except KeyError:
