@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one 
     try:
         return int(parsed.run(parsed))
     except StepForked as error:
-        print(f"leakdiff: {error}", file=sys.stderr)
+        print(f"leakdiff: {error} [{error.slug}]", file=sys.stderr)
         if os.getpid() != starter:  # the child must not go on as if it were the parent
             os._exit(TROUBLE)
         return TROUBLE

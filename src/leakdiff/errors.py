@@ -1,4 +1,4 @@
-"""Every way leakdiff can refuse or fail, each with a slug that docs/messages.md explains."""
+"""Every way leakdiff can refuse or fail, each with a slug that docs/reference/messages.md explains."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ class LeakdiffError(Exception):
     """The base of all errors leakdiff raises on purpose.
 
     Attributes:
-        slug: The stable name under which docs/messages.md explains the message.
+        slug: The stable name under which docs/reference/messages.md explains the message.
     """
 
     slug = "leakdiff-error"

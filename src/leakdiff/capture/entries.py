@@ -26,11 +26,18 @@ _LIMIT_NAMES = re.compile(
 
 def length_of(obj: Any) -> int:
     """Return how many entries a container holds, without its own ``__len__``."""
+    if is_lru_cache(obj):
+        return int(type(obj).__dict__["cache_info"](obj).currsize)
     for cls in _SIZED:
         if derives(type(obj), cls):
             return int(cls.__len__(obj))
     attributes = instance_dict(obj)
     return len(attributes) if attributes is not None else len(references(obj, make_kinds()))
+
+
+def is_lru_cache(obj: Any) -> bool:
+    """Tell whether an object is what ``functools.lru_cache`` makes."""
+    return type_name(type(obj)) == "functools._lru_cache_wrapper"
 
 
 def is_container(obj: Any) -> bool:
@@ -47,24 +54,28 @@ def is_container(obj: Any) -> bool:
 def newest(obj: Any, count: int) -> tuple[list[Any], list[Any]]:
     """Return the keys and the values (or members) of the newest entries, at most a small sample.
 
-    Containers that keep no order give any entries.
+    Containers that keep no order give any entries; an ``lru_cache`` gives none.
     """
-    count = min(count, _SAMPLE)
-    cls = type(obj)
+    if is_lru_cache(obj):
+        return [], []
     try:
-        if derives(cls, dict):
-            pairs = list(itertools.islice(reversed(dict.items(obj)), count))
-            return [key for key, _ in pairs], [value for _, value in pairs]
-        if derives(cls, list):
-            return [], list.__getitem__(obj, slice(max(0, list.__len__(obj) - count), None))
-        if derives(cls, collections.deque):
-            return [], list(itertools.islice(collections.deque.__reversed__(obj), count))
-        for kind in (set, frozenset):
-            if derives(cls, kind):
-                members = list(itertools.islice(kind.__iter__(obj), count))
-                return members, members
+        return _newest(obj, min(count, _SAMPLE))
     except RuntimeError:  # another thread changed it while we looked
         return [], []
+
+
+def _newest(obj: Any, count: int) -> tuple[list[Any], list[Any]]:
+    cls = type(obj)
+    if derives(cls, dict):
+        pairs = list(itertools.islice(reversed(dict.items(obj)), count))
+        return [key for key, _ in pairs], [value for _, value in pairs]
+    if derives(cls, list):
+        return [], list.__getitem__(obj, slice(max(0, list.__len__(obj) - count), None))
+    if derives(cls, collections.deque):
+        return [], list(itertools.islice(collections.deque.__reversed__(obj), count))
+    if derives(cls, set, frozenset):
+        members = list(itertools.islice((set if derives(cls, set) else frozenset).__iter__(obj), count))
+        return members, members
     attributes = instance_dict(obj)
     return [], [*(attributes or {}).values(), *references(obj, make_kinds())][:count]
 
@@ -155,7 +166,7 @@ def find_bound(chain: Iterable[Any]) -> Bound | None:
         cls = type(container)
         return Bound("LRU(size)", cls.__dict__["get_size"](container), len(cls.__dict__["keys"](container)))
     for holder in reversed(above[-4:]):
-        if type_name(type(holder)) == "functools._lru_cache_wrapper":
+        if is_lru_cache(holder):
             return _lru_bound(holder)
     for holder in reversed(above[-3:]):
         found = _attribute_bound(holder, length_of(container))

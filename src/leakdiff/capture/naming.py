@@ -131,6 +131,8 @@ def _function_part(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None
         return None
     fields = types.FunctionType.__dict__
     code: types.CodeType = fields["__code__"].__get__(parent)
+    if child is fields["__globals__"].__get__(parent) and rest:
+        return f" global {_key_of(child, rest[0]) or ANY_ENTRY}", 2
     if child is fields["__defaults__"].__get__(parent) and rest:
         arguments = code.co_varnames[: code.co_argcount][-len(child) :]
         names = [n for n, value in zip(arguments, child, strict=False) if value is rest[0]]
@@ -207,7 +209,9 @@ def _entry(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
 def _lru_cache(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
     if type_name(type(parent)) != "functools._lru_cache_wrapper":
         return None
-    return (" cache", 1) if type(child) is dict else None
+    if type(child) is types.FunctionType:
+        return ".__wrapped__", 1
+    return (" cache", 1) if type(child) is dict else (ANY_ENTRY, 1)
 
 
 def _thread_local(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,10 +24,11 @@ from leakdiff.capture.references import references
 from leakdiff.capture.roots import Root, Roots
 from leakdiff.capture.sites import Sources, Stack
 from leakdiff.model.heap import Step
-from leakdiff.model.owner import ORPHANS, Accumulation, Owner
+from leakdiff.model.owner import ORPHANS, Accumulation, EntryType, Owner
 
 _FIRST = {"module": "attribute", "frame": "local", "context": "variable"}
 _MOST_SITES = 8
+_MOST_ENTRY_TYPES = 4
 _RESTING_READINGS = 6
 
 
@@ -65,7 +67,7 @@ class OwnerReader:
             length=length_of(container),
             key_shape=key_shape(keys) if found.entries else None,
             bound=find_bound(whole),
-            entry_types=_entry_types([*keys, *(value for value in values if not _is_in(value, keys))]),
+            entry_types=_entry_types([*keys, *(value for value in values if not _is_in(value, keys))], len(values)),
         )
 
     def chain(self, found: Accumulation) -> list[Any]:
@@ -130,7 +132,7 @@ def with_births(owner: Owner, found: Accumulation, stacks: dict[str, Stack], sou
 
     The types of the owner's entries lead, then those with a name of their own, then the most numerous.
     """
-    entry_types = [name for name, _ in owner.entry_types]
+    entry_types = [entry.name for entry in owner.entry_types]
 
     def rank(name: str) -> tuple[bool, bool, bool, int, str]:
         return name not in entry_types, name not in found.types, "." not in name, -found.types.get(name, 0), name
@@ -151,12 +153,14 @@ def _is_in(value: Any, keys: Sequence[Any]) -> bool:
     return any(value is key for key in keys)
 
 
-def _entry_types(sample: Sequence[Any]) -> tuple[tuple[str, int], ...]:
-    counts = Counter(type_name(type(entry)) for entry in sample)
+def _entry_types(sample: Sequence[Any], entries: int) -> tuple[EntryType, ...]:
+    counts = Counter(type_name(type(part)) for part in sample)
     sizes: Counter[str] = Counter()
-    for entry in sample:
-        sizes[type_name(type(entry))] += size_of(entry, {})
-    return tuple((name, sizes[name] // count) for name, count in counts.most_common(4))
+    for part in sample:
+        sizes[type_name(type(part))] += size_of(part, {})
+    return tuple(
+        EntryType(name, count / entries, sizes[name] / count) for name, count in counts.most_common(_MOST_ENTRY_TYPES)
+    )
 
 
 # -- how its length goes on ------------------------------------------------------------------------
@@ -168,30 +172,38 @@ class LengthWatch:
 
     Attributes:
         extents: By position of the accumulation, what reads its length (or its bytes).
-        readings: The lengths at each reading, in the order of ``extents``.
     """
 
     extents: dict[int, Callable[[], int]]
-    readings: list[list[int]] = attrs.field(factory=list)
+    _table: array[int] = attrs.field(factory=lambda: array("q"))
+    _readings: int = 0
+
+    def make_room(self, readings: int) -> None:
+        """Make the table that readings go into beforehand: nothing may stay on the heap between two rounds."""
+        self._table = array("q", bytes(8 * readings * len(self.extents)))
 
     def read(self) -> None:
         """Note the present lengths."""
-        self.readings.append([extent() for extent in self.extents.values()])
+        at = self._readings * len(self.extents)
+        for extent in self.extents.values():
+            self._table[at] = extent()
+            at += 1
+        self._readings += 1
 
     def lengths(self, position: int) -> tuple[int, ...]:
         """Return the lengths of one accumulation over all readings; empty if it is not watched."""
         if position not in self.extents:
             return ()
-        column = list(self.extents).index(position)
-        return tuple(reading[column] for reading in self.readings)
+        column, width = list(self.extents).index(position), len(self.extents)
+        return tuple(self._table[column : self._readings * width : width])
 
     def has_stopped(self) -> bool:
         """Tell whether nothing watched has grown over the last rounds."""
-        if len(self.readings) < _RESTING_READINGS:
+        if self._readings < _RESTING_READINGS:
             return False
-        return all(
-            now <= before for before, now in zip(self.readings[-_RESTING_READINGS], self.readings[-1], strict=True)
-        )
+        width = len(self.extents)
+        last, before = (self._readings - 1) * width, (self._readings - _RESTING_READINGS) * width
+        return all(self._table[last + column] <= self._table[before + column] for column in range(width))
 
 
 def watch_lengths(reader: OwnerReader, found: Sequence[Accumulation]) -> LengthWatch:

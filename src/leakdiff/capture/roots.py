@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # signal.getsignal would call repr() on handlers
 import contextvars
+import functools
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -68,13 +69,14 @@ class Roots:
         return [root.target for root in self.first], [root.target for root in self.then]
 
 
-def find_roots(workload: Iterable[tuple[str, Any]] = ()) -> Roots:
+def find_roots(workload: Sequence[tuple[str, Any]] = ()) -> Roots:
     """Return every root; of equally short paths that of the first root wins, so the user's modules lead."""
     modules = sorted(_modules(), key=lambda root: root.name.partition(".")[0] in sys.stdlib_module_names)
     return Roots(
         first=(
             *(root for root in modules if root.name not in _THREAD_RECORDS),
             Root("interpreter", "sys.modules", sys.modules),
+            *_homeless_globals(workload),
             *(Root("workload", role, target) for role, target in workload),
         ),
         then=(
@@ -89,6 +91,26 @@ def find_roots(workload: Iterable[tuple[str, Any]] = ()) -> Roots:
 def own_namespaces() -> list[dict[str, Any]]:
     """Return the namespaces of leakdiff's own modules: the walk must not enter them."""
     return [dict_of_module(module) for name, module in dict.copy(sys.modules).items() if _is_own(name, module)]
+
+
+def _homeless_globals(workload: Iterable[tuple[str, Any]]) -> Iterator[Root]:
+    """Yield the globals of functions that no module holds: of exec, notebooks and doctests."""
+    homes = {id(dict_of_module(module)) for module in dict.copy(sys.modules).values() if _is_module(module)}
+    for _, target in workload:
+        function = _function_of(target)
+        if function is not None and id(function.__globals__) not in homes:
+            homes.add(id(function.__globals__))
+            name = dict.get(function.__globals__, "__name__")
+            yield Root("module", name if type(name) is str else "<exec>", function.__globals__)
+
+
+def _function_of(target: Any) -> types.FunctionType | None:
+    """Return the function under partials and bound methods, if there is one."""
+    if type(target) is functools.partial:
+        return _function_of(target.func)
+    if type(target) is types.MethodType:
+        return _function_of(target.__func__)
+    return target if type(target) is types.FunctionType else None
 
 
 def _is_own(name: str, module: object) -> bool:

@@ -31,7 +31,7 @@ _MOST_NEW = 24_000
 _LEAST_DEEP_UNITS = 11
 _SECONDS_A_ROUND = 2.0
 _OFTEN = 0.2  # objects per unit above which fewer units show the same
-_WATCHED_ROUNDS = 60
+_ROUNDS_A_SECOND = 40  # watched rounds at most for each second of patience
 _LEAST_WATCHED = 6
 _RESTING_ROUNDS = 5
 _VARIED = (100, 66, 131, 83)  # lengths of watched rounds, in percent
@@ -319,8 +319,12 @@ def watched_rounds(bench: Bench, watch: LengthWatch, units: int, bytes_per_unit:
         units: Units of work in a round, about.
         bytes_per_unit: What a unit leaks: the rounds must not fill the memory.
     """
-    most = max(_LEAST_WATCHED, min(_WATCHED_ROUNDS, int(_MOST_GROWTH / (bytes_per_unit * units + 1))))
+    most = max(
+        _LEAST_WATCHED,
+        min(int(_ROUNDS_A_SECOND * bench.options.patience), int(_MOST_GROWTH / (bytes_per_unit * units + 1))),
+    )
     meter = Meter(most + 2)
+    watch.make_room(most + 1)
     deadline = time.monotonic() + bench.options.patience
     with make_mark() as mark:
         bench.run(units, "a settling round")

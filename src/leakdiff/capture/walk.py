@@ -290,7 +290,7 @@ class Walk:
             self.grown.append((index, obj, was, count))
 
     def _add_buffer(self, index: int, parent: object, size: int) -> None:
-        if size < _LEAST_BYTES:
+        if size < _LEAST_BYTES or index in self._copies:
             return
         self.buffers[index] = self.buffers.get(index, 0) + size
         if self.before is not None:

@@ -178,6 +178,8 @@ def takes_units(step: Step) -> bool:
         p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
     keyword = [p for p in parameters if p.default is p.empty and p.kind is p.KEYWORD_ONLY]
+    if len(required) == 1 and required[0].name == "self":
+        raise BadCallable("step", "a function of a class", "give a bound method, or decorate it with @leakdiff.check()")
     if len(required) > 1 or keyword:
         names = ", ".join(p.name for p in [*required, *keyword])
         raise BadCallable("step", f"a callable that requires {names}", "it takes the number of units, or nothing")

@@ -12,7 +12,7 @@ from leakdiff.model.report import Verdict
 from leakdiff.model.signals import rate_text
 
 _RESTING_ROUNDS = 5
-_SLOWER = 0.7
+_SLOWER = 0.85
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ from leakdiff.judge.fingerprint import fingerprint
 from leakdiff.judge.rules import BY_LENGTH, RULES, Opinion, opinion_on
 from leakdiff.model.evidence import Evidence, Survivor, Suspect
 from leakdiff.model.heap import Step
-from leakdiff.model.owner import Accumulation
+from leakdiff.model.owner import Accumulation, Owner
 from leakdiff.model.report import Finding, TypeGrowth, Verdict
 from leakdiff.model.series import Growth, series_of
 from leakdiff.model.signals import FLOORS, LEAST_NATIVE, Rate, rate_text
@@ -176,15 +176,12 @@ def _is_worth_telling(suspect: Suspect, evidence: Evidence, going: Sequence[Grow
 def _finding(suspect: Suspect, evidence: Evidence, verdict: Verdict, because: str) -> Finding:
     found, owner, units = suspect.found, suspect.owner, evidence.deep_units
     types = [
-        TypeGrowth(name, count / units, count, owner.sites_by_type.get(name))
-        for name, count in sorted(found.types.items(), key=lambda item: (-item[1], item[0]))
+        TypeGrowth(name, count / units, count, owner.sites_by_type.get(name)) for name, count in found.types.items()
     ]
-    atoms = found.objects - sum(found.types.values())
-    if atoms > 0 and owner.entry_types:
-        types.extend(_entries_as_types(suspect, atoms, units))
-    types.sort(key=_named_first)
-    entries = found.entries or len(found.members)
-    size = found.bytes + sum(mean * atoms // len(owner.entry_types) for _, mean in owner.entry_types if atoms > 0)
+    atoms = _entries_as_types(suspect, units)
+    types = sorted([*types, *atoms], key=_named_first)
+    size = found.bytes + sum(atom.count * _bytes_of(owner, atom.name) for atom in atoms)
+    objects = sum(growth.count for growth in types)
     return Finding(
         verdict=verdict,
         because=because,
@@ -197,8 +194,8 @@ def _finding(suspect: Suspect, evidence: Evidence, verdict: Verdict, because: st
         types=tuple(types[:_MOST_TYPES]),
         key_shape=owner.key_shape,
         sites=owner.born,
-        per_unit=_rate(evidence, found.objects / units, size / units),
-        per_entry=max(found.retained, size) / entries if found.entries else None,
+        per_unit=_rate(evidence, objects / units, size / units),
+        per_entry=max(found.retained, size) / found.entries if found.entries else None,
         entries_per_unit=_entry_rate(suspect, units),
         bound=owner.bound,
         advice=advise(verdict, owner),
@@ -212,15 +209,19 @@ def _entry_rate(suspect: Suspect, units: int) -> float | None:
     return suspect.series.mean if suspect.series.gains and suspect.series.mean > 0 else suspect.found.entries / units
 
 
-def _entries_as_types(suspect: Suspect, atoms: int, units: int) -> list[TypeGrowth]:
-    share = atoms // len(suspect.owner.entry_types)
-    sites = suspect.owner.sites_by_type
-    known = suspect.found.types
+def _entries_as_types(suspect: Suspect, units: int) -> list[TypeGrowth]:
+    """Count the keys and values that gc cannot tell from old ones: so many an entry, times the entries gained."""
+    gained, sites = suspect.found.entries, suspect.owner.sites_by_type
+    counted = [(entry.name, round(entry.per_entry * gained)) for entry in suspect.owner.entry_types]
     return [
-        TypeGrowth(name, share / units, share, sites.get(name))
-        for name, _ in suspect.owner.entry_types
-        if name not in known and share
+        TypeGrowth(name, count / units, count, sites.get(name))
+        for name, count in counted
+        if name not in suspect.found.types and count > 0
     ]
+
+
+def _bytes_of(owner: Owner, name: str) -> float:
+    return next((entry.bytes for entry in owner.entry_types if entry.name == name), 0.0)
 
 
 def _rate(evidence: Evidence, objects: float, size: float) -> Rate:
@@ -246,9 +247,9 @@ def _without_owner(evidence: Evidence, going: Sequence[Growth]) -> list[Finding]
     if blocks > 0:
         tracked = series_of(evidence.confirming, "objects").mean
         is_leaked = tracked < _EXPLAINED * blocks and _is_steady(evidence, "blocks")
-        return [_leaked_references(evidence, blocks)] if is_leaked else []
+        return [_leaked_references(evidence, _typical(evidence, "blocks"))] if is_leaked else []
     if whole.get("native_bytes", 0.0) >= LEAST_NATIVE and _is_steady(evidence, "native_bytes"):
-        return [_c_heap(evidence, whole["native_bytes"])]
+        return [_c_heap(evidence, _typical(evidence, "native_bytes"))]
     if whole.get("fds", 0.0) > 0:
         return [_descriptors(evidence, whole["fds"])]
     return []
@@ -270,6 +271,11 @@ def _do_explain(owned: Sequence[Accumulation], evidence: Evidence, going: Sequen
     if native == 0.0:
         return "blocks" not in whole and counted > 0
     return sum(found.bytes for found in owned) / units >= _EXPLAINED * native
+
+
+def _typical(evidence: Evidence, signal: str) -> float:
+    """Return the median gain per unit over all measured rounds but the first."""
+    return series_of([*evidence.marked[1:], *evidence.confirming, *evidence.watched], signal).rate
 
 
 def _is_steady(evidence: Evidence, signal: str) -> bool:

@@ -50,6 +50,21 @@ class Accumulation:
 
 
 @attrs.frozen
+class EntryType:
+    """One type among an owner's keys and values.
+
+    Attributes:
+        name: Its qualified name.
+        per_entry: How many an entry has on average.
+        bytes: Mean shallow bytes.
+    """
+
+    name: str
+    per_entry: float
+    bytes: float
+
+
+@attrs.frozen
 class Owner:
     """An owner by the name a person can edit.
 
@@ -62,7 +77,7 @@ class Owner:
         length: Entries it holds now.
         key_shape: What its keys look like.
         bound: What limits it.
-        entry_types: Types of its newest entries where gc cannot tell new from old, with their mean bytes.
+        entry_types: Types of the keys and values of its newest entries.
         born: Allocation sites, most frequent first.
     """
 
@@ -74,6 +89,6 @@ class Owner:
     length: int = 0
     key_shape: str | None = None
     bound: Bound | None = None
-    entry_types: tuple[tuple[str, int], ...] = ()
+    entry_types: tuple[EntryType, ...] = ()
     born: tuple[Site, ...] = ()
     sites_by_type: Mapping[str, Site] = attrs.field(factory=dict)

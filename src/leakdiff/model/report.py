@@ -153,7 +153,7 @@ class Report:
         return render_text(self)
 
     def json(self) -> str:
-        """Return the report as JSON (format 1; docs/json.md has the schema)."""
+        """Return the report as JSON (format 1; docs/reference/json.md has the schema)."""
         from leakdiff.render.json import render_json
 
         return render_json(self)

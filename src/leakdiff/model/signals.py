@@ -19,7 +19,7 @@ class Phase(enum.StrEnum):
 
     MARK = "mark"  # under a mark: exact, but blind to old cycles
     CONFIRM = "confirm"  # without a mark, between two full collections
-    DEEP = "deep"  # under marks, with tracemalloc on
+    DEEP = "deep"  # under marks, between two walks of the heap
     WATCH = "watch"  # only the owners' lengths are read
     IDLE = "idle"  # nobody runs the step: what grows by itself
 

@@ -1,4 +1,4 @@
-"""A report as JSON, format 1; docs/json.md has the schema."""
+"""A report as JSON, format 1; docs/reference/json.md has the schema."""
 
 from __future__ import annotations
 
