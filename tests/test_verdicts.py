@@ -11,6 +11,7 @@ from builder import UNITS, bound, growing, orphaned, rounds_of
 from leakdiff.judge.verdicts import Judgement, judge
 from leakdiff.model.evidence import Evidence, Survivor, Suspect
 from leakdiff.model.heap import Site
+from leakdiff.model.owner import EntryType
 from leakdiff.model.report import Verdict
 from leakdiff.model.series import Growth, series_of
 from leakdiff.model.signals import Phase
@@ -141,7 +142,15 @@ def test_types_with_a_name_of_their_own_come_first() -> None:
 
 def test_entries_that_gc_does_not_track_get_their_types_from_the_newest() -> None:
     """A dict of texts has no new objects: a look at its newest entries says what they are."""
-    texts = growing("seen", types={}, reached=frozenset(), objects=303, bytes=0, retained=0, entry_types=(("str", 80),))
+    texts = growing(
+        "seen",
+        types={},
+        reached=frozenset(),
+        objects=303,
+        bytes=0,
+        retained=0,
+        entry_types=(EntryType("str", 1.0, 80.0),),
+    )
     (finding,) = judge(grown(texts)).findings
 
     assert [(growth.name, growth.count) for growth in finding.types] == [("str", 303)]

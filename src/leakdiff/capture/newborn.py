@@ -246,8 +246,11 @@ class Newborn:
             yield groups.setdefault(key, len(groups))
 
     def _inner_holders(self) -> Iterable[int]:
-        """For each holder, the nearest holder above it on its path, or -1."""
+        """For each holder that gc does not track, the nearest holder above it on its path; -1 for the rest.
+
+        What gc tracks is known to be old; what it does not track may be part of what the one above gained.
+        """
         holders = {index: node for node, index in enumerate(self.indexes)}
-        for index in self.indexes:
-            above = self.walk.chain(index)[-2::-1]
+        for node, index in enumerate(self.indexes):
+            above = () if gc.is_tracked(self.nodes[node]) else self.walk.chain(index)[-2::-1]
             yield next((holders[up] for up in above if up in holders), _NO_NODE)

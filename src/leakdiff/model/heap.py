@@ -66,7 +66,8 @@ class HeapGraph:
             what replaced them must hold more to count as growth.
         floor: Entries below which it is not known how many a holder had before; ``grown`` is 0 then.
         groups: For holders, the number of a group of alike holders under one parent.
-        inside: For holders, the nearest holder above on the path, or -1.
+        inside: For holders that gc does not track, and that may thus be new, the nearest holder above on the path;
+            else -1.
         sources: Edge sources, aligned with ``targets``.
         targets: Edge targets.
         atom_types: Type names of atoms (str, bytes, int, ...), which ``atoms`` indexes.
