@@ -92,7 +92,7 @@ def _weigh(graph: HeapGraph, members: tuple[int, ...], children: Mapping[int, Se
         return [_Candidate(members, reached, gained, buffer_bytes, max(0, gained - direct))]
     if buffer_bytes > 0:
         return [_Candidate(members, frozenset(), 0, buffer_bytes, 0)]
-    if every_round and max(graph.entries[node] for node in members) < graph.floor:
+    if every_round and all(graph.entries[node] - graph.grown[node] < graph.floor for node in members):  # unknown before
         return [_Candidate(members, reached, direct, 0, 0)]
     found = _rebuilt(graph, members, reached)
     is_namespace = not any(graph.containers[node] for node in members)
