@@ -6,49 +6,18 @@ import collections
 import gc
 import itertools
 import re
-import types
 import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from leakdiff.capture.kinds import derives, is_exactly, make_kinds, type_name
+from leakdiff.capture.bounds import attribute_bound
+from leakdiff.capture.containers import is_lru_cache, length_of
+from leakdiff.capture.kinds import derives, make_kinds, type_name
 from leakdiff.capture.naming import instance_dict
 from leakdiff.capture.references import references
 from leakdiff.model.heap import Bound
 
 _SAMPLE = 32
-_SIZED = (dict, list, set, frozenset, tuple, collections.deque, bytearray)
-_LIMIT_NAMES = re.compile(
-    r"_*(?:[a-z]+_+)*(max_?(size|len|length|entries|items|count|keys)|capacity|limit|size_limit|cache_size|bound)$",
-    re.IGNORECASE,
-)
-
-
-def length_of(obj: Any) -> int:
-    """Return how many entries a container holds, without its own ``__len__``."""
-    if is_lru_cache(obj):
-        return int(type(obj).__dict__["cache_info"](obj).currsize)
-    for cls in _SIZED:
-        if derives(type(obj), cls):
-            return int(cls.__len__(obj))
-    attributes = instance_dict(obj)
-    return len(attributes) if attributes is not None else len(references(obj, make_kinds()))
-
-
-def is_lru_cache(obj: Any) -> bool:
-    """Tell whether an object is what ``functools.lru_cache`` makes."""
-    return type_name(type(obj)) == "functools._lru_cache_wrapper"
-
-
-def is_container(obj: Any) -> bool:
-    """Tell whether an object holds entries, rather than named attributes as a namespace does."""
-    if not derives(type(obj), dict):
-        return derives(type(obj), *_SIZED)
-    try:
-        keys = list(itertools.islice(dict.keys(obj), _SAMPLE))
-    except RuntimeError:  # another thread changed it while we looked
-        return True
-    return not all(type(key) is str and key.isidentifier() for key in keys)
 
 
 def newest(obj: Any, count: int) -> tuple[list[Any], list[Any]]:
@@ -167,25 +136,18 @@ def find_bound(chain: Iterable[Any]) -> Bound | None:
         return Bound("LRU(size)", cls.__dict__["get_size"](container), len(cls.__dict__["keys"](container)))
     for holder in reversed(above[-4:]):
         if is_lru_cache(holder):
-            return _lru_bound(holder)
+            return _lru_bound(holder, container)
     for holder in reversed(above[-3:]):
-        found = _attribute_bound(holder, length_of(container))
+        found = attribute_bound(holder, above)
         if found is not None:
             return found
     return None
 
 
-def _lru_bound(wrapper: Any) -> Bound | None:
+def _lru_bound(wrapper: Any, container: Any) -> Bound | None:
+    """Return the bound of a cache for the cache itself or its dict; a value in it may grow all the same."""
     info = type(wrapper).__dict__["cache_info"](wrapper)
-    return Bound("lru_cache(maxsize)", info.maxsize, info.currsize) if info.maxsize is not None else None
-
-
-def _attribute_bound(holder: Any, filled: int) -> Bound | None:
-    """Find an attribute named like a limit on the object that holds the container."""
-    is_namespace = is_exactly(type(holder), dict, types.ModuleType, types.FunctionType)
-    attributes = None if is_namespace else instance_dict(holder)
-    for name, value in dict.copy(attributes or {}).items():
-        is_limit = type(value) is int and type(name) is str and _LIMIT_NAMES.fullmatch(name)
-        if is_limit and value >= filled > 0:
-            return Bound(f"{type_name(type(holder))}.{name}", value, filled)
-    return None
+    is_cache = container is wrapper or (type(container) is dict and length_of(container) == info.currsize)
+    if info.maxsize is None or not is_cache:
+        return None
+    return Bound("lru_cache(maxsize)", info.maxsize, info.currsize)

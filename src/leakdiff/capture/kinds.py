@@ -13,6 +13,7 @@ TEXT = 2  # exact str and bytes: atoms whose length can grow
 BUFFER = 3  # bytearray, array, BytesIO, StringIO, ndarray: atoms whose bytes can grow
 NDARRAY = 4  # a buffer that may also hold objects, which it hides from gc
 MODULE = 5  # walked by its __dict__: get_referents(module) can crash (gh-122695)
+INTEGER = 7  # an atom that can grow to any size
 HIDER = 6  # an extension type that hides its contents from gc, and that an adapter can look into
 
 # Extension types whose contents gc cannot see, by where the program has loaded them from.
@@ -30,7 +31,10 @@ _type_dict: Callable[[type], Any] = type.__dict__["__dict__"].__get__
 _module_slots: Any = types.ModuleType.__dict__
 _module_dict: Callable[[object], dict[str, Any] | None] = _module_slots["__dict__"].__get__
 
+BIG = 1 << 4096  # integers beyond it take more than 512 bytes
+
 _KNOWN: dict[type, int] = {
+    int: INTEGER,
     str: TEXT,
     bytes: TEXT,
     bytearray: BUFFER,
@@ -193,6 +197,8 @@ def buffer_bytes(obj: object, kinds: Kinds) -> int:
         return int(kinds.ndarray.__dict__["nbytes"].__get__(obj))
     if is_exactly(cls, str, bytes, bytearray):
         return len(obj)  # type: ignore[arg-type]
+    if cls is int:
+        return 0 if -BIG < obj < BIG else sys.getsizeof(obj)  # type: ignore[operator]
     if kinds[cls] != BUFFER:
         return 0
     if "tell" in cls.__dict__ or "seek" in cls.__dict__:

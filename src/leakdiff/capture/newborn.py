@@ -11,8 +11,8 @@ from typing import Any
 
 import attrs
 
-from leakdiff.capture.entries import is_container, length_of
-from leakdiff.capture.kinds import ATOM, BUFFER, NDARRAY, TEXT, buffer_bytes, derives, size_of, type_name
+from leakdiff.capture.containers import is_container, length_of
+from leakdiff.capture.kinds import ATOM, BUFFER, INTEGER, NDARRAY, TEXT, buffer_bytes, derives, size_of, type_name
 from leakdiff.capture.references import references
 from leakdiff.capture.walk import Below, Walk
 from leakdiff.model.heap import OLD, HeapGraph
@@ -118,7 +118,7 @@ class Newborn:
                 kind = self.walk.kinds[type(ref)]
                 if kind in (TEXT, BUFFER, NDARRAY):
                     self._buffers[node] += buffer_bytes(ref, self.walk.kinds)
-                if kind in (ATOM, TEXT, BUFFER):
+                if kind in (ATOM, TEXT, BUFFER, INTEGER):
                     self._count_atom(node, ref, sys.getrefcount(ref))
                 elif id(ref) in self.walk.new:
                     fresh.append((node, ref))
@@ -213,7 +213,7 @@ class Newborn:
             grown=array("q", self._grown),
             buffers=array("q", self._buffers),
             entries=array("q", self._entries),
-            containers=array("b", [is_container(obj) for obj in self.nodes[: len(self.indexes)]]),
+            containers=array("b", self._containers()),
             lost=tuple(self._lost_below()),
             floor=self.walk.floor,
             groups=array("i", self._group_holders()),
@@ -225,6 +225,11 @@ class Newborn:
             orphans=tuple(self._orphans),
             left_out=tuple(self._left_out),
         )
+
+    def _containers(self) -> Iterable[bool]:
+        """For each holder, whether it holds entries; copies of locals and the like stand for namespaces."""
+        for node, index in enumerate(self.indexes):
+            yield not self.walk.is_copy(index) and is_container(self.nodes[node])
 
     def _lost_below(self) -> Iterable[tuple[int, int]]:
         """For each holder, the entries and bytes that large containers a few levels below it no longer hold."""

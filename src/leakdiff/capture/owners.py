@@ -9,7 +9,8 @@ from typing import Any
 
 import attrs
 
-from leakdiff.capture.entries import find_bound, key_shape, length_of, newest
+from leakdiff.capture.containers import length_of
+from leakdiff.capture.entries import find_bound, key_shape, newest
 from leakdiff.capture.kinds import (
     buffer_bytes,
     derives,

@@ -34,6 +34,7 @@ _OFTEN = 0.2  # objects per unit above which fewer units show the same
 _ROUNDS_A_SECOND = 40  # watched rounds at most for each second of patience
 _LEAST_WATCHED = 6
 _RESTING_ROUNDS = 5
+_TREND_ROUNDS = 36
 _VARIED = (100, 66, 131, 83)  # lengths of watched rounds, in percent
 _IDLE_SECONDS = 0.5
 _LINES_SHARE = 0.2
@@ -351,7 +352,10 @@ def watched_rounds(bench: Bench, watch: LengthWatch, units: int, bytes_per_unit:
 
 def _all_rest(meter: Meter, watch: LengthWatch) -> bool:
     """Tell whether neither the totals nor any owner have grown over the last rounds."""
-    last = meter.rounds(Phase.WATCH)[-_RESTING_ROUNDS:]
+    done = meter.rounds(Phase.WATCH)
+    last = done[-_RESTING_ROUNDS:]
+    if len(done) < _TREND_ROUNDS and any(measured.blocks > measured.units / 2 for measured in last):
+        return False  # it goes up and down: a few rounds do not show the trend
     return watch.has_stopped() and sum(m.blocks for m in last) <= 0 and sum(m.of("native_bytes") for m in last) <= 0
 
 

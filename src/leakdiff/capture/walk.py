@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from leakdiff.capture.kinds import ATOM, BUFFER, NDARRAY, PLAIN, TEXT, Kinds, buffer_bytes, make_kinds
+from leakdiff.capture.kinds import ATOM, BIG, BUFFER, INTEGER, NDARRAY, PLAIN, TEXT, Kinds, buffer_bytes, make_kinds
 from leakdiff.capture.references import references
 
 _LEAST_ENTRIES = 4  # containers with fewer references are not remembered between two walks
@@ -197,7 +197,7 @@ class Walk:
             self.addresses.extend(map(id, level))
             start = following_start
 
-    def _expand(self, level: list[Any], index: int) -> list[Any]:  # noqa: C901, PLR0912 - the hot loop, see below
+    def _expand(self, level: list[Any], index: int) -> list[Any]:  # noqa: C901, PLR0912, PLR0915 - the hot loop, see below
         """Visit what one level refers to and return the next level.
 
         One long function with local names on purpose: it runs once for every reference in the heap, and
@@ -236,6 +236,10 @@ class Walk:
                     if kind == TEXT:
                         if len(ref) >= _LEAST_BYTES:
                             self._add_buffer(index, obj, len(ref))
+                        continue
+                    if kind == INTEGER:
+                        if not -BIG < ref < BIG:
+                            self._add_buffer(index, obj, sys.getsizeof(ref))
                         continue
                     if kind in (BUFFER, NDARRAY):
                         self._add_buffer(index, obj, buffer_bytes(ref, kinds))
@@ -297,6 +301,10 @@ class Walk:
             was = self.before.buffers.get(self.addresses[index], _LEAST_BYTES)
             if self.buffers[index] > was:
                 self.buffer_parents[index] = parent
+
+    def is_copy(self, index: int) -> bool:
+        """Tell whether an object was made for this walk: a copy of locals, or a list of hooks."""
+        return index in self._copies
 
     def buffer_growth(self) -> dict[int, int]:
         """Return by index how many bytes the buffers of an object gained since the earlier walk."""

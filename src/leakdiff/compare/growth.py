@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leakdiff.model.series import Growth, Series, series_of
-from leakdiff.model.signals import FLOORS, Round
+from leakdiff.model.signals import FLOORS, LEAST_NATIVE, Round
 
 TOTALS = ("blocks", "native_bytes", "fds", "threads")
+_EVEN = 0.1  # spread of the rounds, as a share of the largest
 _KEPT = 0.3  # share of the rate that must remain once the mark is gone
 
 
@@ -48,10 +49,16 @@ def confirmed(suspected: Sequence[Growth], rounds: Sequence[Round]) -> list[Grow
     return kept
 
 
+def _is_even(series: Series) -> bool:
+    """Tell whether all rounds gained the same, and more than noise: that is growth, whatever the mark saw."""
+    spread = max(series.gains) - min(series.gains)
+    return series.mean >= LEAST_NATIVE and spread <= _EVEN * max(series.gains)
+
+
 def _goes_on(growth: Growth, series: Series) -> bool:
     """Tell whether a signal keeps its rate; buffers grow by leaps, so native bytes are judged by their mean."""
     if series.total <= 0:
         return False
     if growth.signal == "native_bytes":
-        return series.mean >= _KEPT * growth.series.mean
+        return _is_even(series) or series.mean >= _KEPT * growth.series.mean
     return series.gains[-1] > 0 and series.rate >= _KEPT * growth.rate

@@ -13,6 +13,7 @@ from leakdiff.model.signals import rate_text
 
 _RESTING_ROUNDS = 5
 _SLOWER = 0.85
+_OVERSHOOT = 1.02  # how far past its bound a length may be read while entries are replaced
 
 
 @attrs.frozen
@@ -38,7 +39,7 @@ def only_weak_references(suspect: Suspect) -> Opinion | None:
 def bounded_and_filling(suspect: Suspect) -> Opinion | None:
     """Excuse a container that still fills up to a known bound."""
     bound = suspect.owner.bound
-    if bound is None:
+    if bound is None or max(suspect.lengths, default=0) > bound.limit * _OVERSHOOT + 1:
         return None
     if bound.filled >= bound.limit:
         return Opinion(Verdict.STABLE, f"full: {bound.kind} keeps it at {bound.limit:,} entries")
@@ -56,7 +57,7 @@ def stopped_growing(suspect: Suspect) -> Opinion | None:
 def rises_and_falls(suspect: Suspect) -> Opinion | None:
     """Excuse an owner that is emptied or evicts: it fell by about what a round adds, or more."""
     gains = suspect.series.gains
-    if not gains or min(gains) >= 0 or -min(gains) * 2 < max(gains):
+    if not gains or min(gains) >= 0 or -min(gains) * 2 < max(gains) or suspect.series.climbs():
         return None
     least, most = min(suspect.lengths), max(suspect.lengths)
     return Opinion(Verdict.STABLE, f"rises and falls: between {least:,} and {most:,} {_noun(suspect)}")
@@ -108,7 +109,7 @@ RULES: tuple[Rule, ...] = (
 
 # Excuses that rest on the length of one object; they do not hold if all grows on while it rests, for then
 # entries have moved to another object.
-BY_LENGTH: tuple[Rule, ...] = (stopped_growing, slows_down)
+BY_LENGTH: tuple[Rule, ...] = (stopped_growing, slows_down, only_weak_references)
 
 
 def opinion_on(suspect: Suspect, rules: tuple[Rule, ...] = RULES) -> Opinion | None:

@@ -31,6 +31,7 @@ _EXPLAINED = 0.3  # share of the growth an owner must account for
 _NOISE = {"native_bytes": LEAST_NATIVE}
 _KEPT = 0.8  # share of its rate that a total must keep to the end
 _KEPT_BYTES = 0.6
+_ENOUGH_ROUNDS = 20
 _STEADY = 0.3
 _IDLE = 0.5
 
@@ -74,6 +75,8 @@ def _keeps_its_rate(growth: Growth, evidence: Evidence) -> bool:
     watched = series_of(evidence.watched, growth.signal)
     if growth.signal == "native_bytes":  # buffers grow by leaps, rarer and larger: only the whole tells
         return watched.mean >= _KEPT_BYTES * growth.series.mean
+    if min(watched.gains) < 0 and watched.climbs():
+        return watched.mean >= _KEPT_BYTES * growth.rate
     late = watched.last_third()
     return late.rate >= _KEPT * growth.rate and late.total > 0
 
@@ -97,7 +100,21 @@ def _opinions(evidence: Evidence, going: Sequence[Growth]) -> list[tuple[Suspect
         rules = tuple(rule for rule in RULES if rule not in BY_LENGTH)
     judged = ((suspect, opinion_on(suspect, rules)) for suspect in evidence.suspects)
     told = [(suspect, opinion) for suspect, opinion in judged if opinion is not None]
-    return told if going else [(suspect, _rested(opinion)) for suspect, opinion in told]
+    if going:
+        return told
+    return [(suspect, opinion if _still_leaks(suspect, evidence) else _rested(opinion)) for suspect, opinion in told]
+
+
+def _still_leaks(suspect: Suspect, evidence: Evidence) -> bool:
+    """Tell whether an owner kept its own rate to the end while the totals were slowed down by something else."""
+    series = suspect.series
+    if suspect.is_buffer or len(series.gains) < _ENOUGH_ROUNDS or suspect.found.objects <= 0:
+        return False
+    late = series.last_third().mean
+    keeps = suspect.rate > 0 and _KEPT * suspect.rate <= late <= suspect.rate / _KEPT
+    own = suspect.found.objects / max(1, evidence.deep_units)
+    covered = series_of(evidence.watched, "blocks").last_third().mean >= own / 2
+    return keeps and covered and sum(gain > 0 for gain in series.gains) >= _KEPT * len(series.gains)
 
 
 def _rested(opinion: Opinion) -> Opinion:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import statistics
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ import attrs
 
 from leakdiff.model.signals import Round
 
+_SIXTHS_NEED = 30  # readings below which a trend under a saw-tooth cannot be seen
 _STEADY = 0.34  # spread of the rounds, as a share of their mean, up to which growth counts as a straight line
 
 
@@ -64,6 +66,21 @@ class Series:
         """Return its first third, or all of it where it is short."""
         end = max(1, len(self.gains) // 3) if len(self.gains) > 2 else len(self.gains)
         return Series(self.gains[:end], self.units[:end], self.floor)
+
+    def climbs(self) -> bool:
+        """Tell whether it rises on the whole while it rises and falls: lows and highs of every sixth are higher.
+
+        A level that is brought down to the same low again and again does not climb.
+        """
+        levels = [0, *itertools.accumulate(self.gains)]
+        if len(levels) < _SIXTHS_NEED:
+            return False
+        cuts = [len(levels) * part // 6 for part in range(7)]
+        parts = [levels[start:end] for start, end in itertools.pairwise(cuts)]
+        lows, highs = [min(part) for part in parts], [max(part) for part in parts]
+        rise = lows[-1] - lows[0]
+        always = all(later > sooner for level in (lows, highs) for sooner, later in itertools.pairwise(level))
+        return always and rise > 2 * max(high - low for low, high in zip(lows, highs, strict=True))
 
     @property
     def shape(self) -> Shape:

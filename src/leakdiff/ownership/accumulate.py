@@ -92,6 +92,8 @@ def _weigh(graph: HeapGraph, members: tuple[int, ...], children: Mapping[int, Se
         return [_Candidate(members, reached, gained, buffer_bytes, max(0, gained - direct))]
     if buffer_bytes > 0:
         return [_Candidate(members, frozenset(), 0, buffer_bytes, 0)]
+    if gained >= graph.rounds and reached:  # a queue that is drained, but not enough: how its length goes on will tell
+        return [_Candidate(members, reached, gained, 0, 0)]
     if every_round and all(graph.entries[node] - graph.grown[node] < graph.floor for node in members):  # unknown before
         return [_Candidate(members, reached, direct, 0, 0)]
     found = _rebuilt(graph, members, reached)
@@ -99,7 +101,15 @@ def _weigh(graph: HeapGraph, members: tuple[int, ...], children: Mapping[int, Se
     is_head = direct <= _MOST_DIRECT * len(members) or not every_round
     if is_namespace and is_head and _survives_every_round(graph, reached):
         found.insert(0, _Candidate(members, reached, 0, 0, 0))
+    elif not is_namespace and not found and _holds_heads_of_chains(graph, members, children):
+        found.append(_Candidate(members, reached, len(reached), 0, 0))
     return found
+
+
+def _holds_heads_of_chains(graph: HeapGraph, members: Iterable[int], children: Mapping[int, Sequence[int]]) -> bool:
+    """Tell whether entries of the last round alone lead to objects of every round: each refers to the one before."""
+    last = {child for node in members for child in children.get(node, ()) if graph.births[child] == graph.rounds}
+    return bool(last) and _survives_every_round(graph, _reach(graph, last, children))
 
 
 def _gains_every_round(graph: HeapGraph, members: Iterable[int], children: Mapping[int, Sequence[int]]) -> bool:

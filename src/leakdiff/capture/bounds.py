@@ -1,0 +1,84 @@
+"""Limits that a program sets itself: an attribute named like one, and code that reads it."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from leakdiff.capture.containers import length_of
+from leakdiff.capture.kinds import dict_of_module, dict_of_type, is_exactly, mro_of, type_name
+from leakdiff.capture.naming import instance_dict
+from leakdiff.model.heap import Bound
+
+_LIMIT_NAMES = re.compile(
+    r"_*(?:[a-z]+_+)*(max_?(size|len|length|entries|items|count|keys)|capacity|limit|size_limit|cache_size|bound)$",
+    re.IGNORECASE,
+)
+_SAYS_NOTHING = (  # what these mention is not enforced by them
+    "__init__",
+    "__repr__",
+    "__str__",
+    "__eq__",
+    "__hash__",
+    "__lt__",
+    "__le__",
+    "__gt__",
+    "__ge__",
+    "__getstate__",
+)
+_code_of: Callable[[Any], types.CodeType] = types.FunctionType.__dict__["__code__"].__get__
+
+
+def attribute_bound(holder: Any, chain: Sequence[Any]) -> Bound | None:
+    """Find an attribute named like a limit on an object of the chain that ends in the container it may bound."""
+    is_namespace = is_exactly(type(holder), dict, types.ModuleType, types.FunctionType)
+    attributes = {} if is_namespace else dict.copy(instance_dict(holder) or {})
+    filled = length_of(chain[-1])
+    for name, value in attributes.items():
+        is_limit = type(value) is int and type(name) is str and _LIMIT_NAMES.fullmatch(name)
+        if is_limit and value >= filled > 0 and _is_enforced(type(holder), name, _way_to(chain, attributes)):
+            return Bound(f"{type_name(type(holder))}.{name}", value, filled)
+    return None
+
+
+def _way_to(chain: Sequence[Any], attributes: Mapping[Any, Any]) -> str | None:
+    """Return the attribute by which an object leads on along the chain."""
+    names = [name for name, value in attributes.items() if any(value is link for link in chain)]
+    return names[0] if names and type(names[0]) is str else None
+
+
+def _is_enforced(cls: type, limit: str, container: str | None) -> bool:
+    """Tell whether some function reads the limit where it also names the container; C code is believed.
+
+    Looked at are the names in the code of the class's methods and of its module's functions.
+    """
+    members = [member for base in mro_of(cls) for member in dict_of_type(base).values()]
+    names = {limit, *_properties_for(limit, members)}
+    codes = list(_codes([*members, *_module_members(cls)]))
+    return not codes or any(
+        names.intersection(code.co_names) and (container is None or {container, "len"}.intersection(code.co_names))
+        for code in codes
+        if code.co_name not in _SAYS_NOTHING
+    )
+
+
+def _properties_for(name: str, members: Sequence[Any]) -> Iterator[str]:
+    """Yield the names of properties that read an attribute."""
+    for member in members:
+        if type(member) is property and type(member.fget) is types.FunctionType:
+            code = _code_of(member.fget)
+            if name in code.co_names:
+                yield code.co_name
+
+
+def _module_members(cls: type) -> list[Any]:
+    module = dict_of_type(cls).get("__module__")
+    found = sys.modules.get(module) if type(module) is str else None
+    return list(dict.copy(dict_of_module(found)).values()) if type(found) is types.ModuleType else []
+
+
+def _codes(members: Sequence[Any]) -> Iterator[types.CodeType]:
+    return (_code_of(member) for member in members if type(member) is types.FunctionType)

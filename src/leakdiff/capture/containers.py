@@ -1,0 +1,41 @@
+"""What is a container, and how long it is, without asking it."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+from typing import Any
+
+from leakdiff.capture.kinds import derives, make_kinds, type_name
+from leakdiff.capture.naming import instance_dict
+from leakdiff.capture.references import references
+
+_SAMPLE = 32
+_SIZED = (dict, list, set, frozenset, tuple, collections.deque, bytearray)
+
+
+def length_of(obj: Any) -> int:
+    """Return how many entries a container holds, without its own ``__len__``."""
+    if is_lru_cache(obj):
+        return int(type(obj).__dict__["cache_info"](obj).currsize)
+    for cls in _SIZED:
+        if derives(type(obj), cls):
+            return int(cls.__len__(obj))
+    attributes = instance_dict(obj)
+    return len(attributes) if attributes is not None else len(references(obj, make_kinds()))
+
+
+def is_lru_cache(obj: Any) -> bool:
+    """Tell whether an object is what ``functools.lru_cache`` makes."""
+    return type_name(type(obj)) == "functools._lru_cache_wrapper"
+
+
+def is_container(obj: Any) -> bool:
+    """Tell whether an object holds entries, rather than named attributes as a namespace does."""
+    if not derives(type(obj), dict):
+        return derives(type(obj), *_SIZED)
+    try:
+        keys = list(itertools.islice(dict.keys(obj), _SAMPLE))
+    except RuntimeError:  # another thread changed it while we looked
+        return True
+    return not all(type(key) is str and key.isidentifier() for key in keys)
