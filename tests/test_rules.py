@@ -193,11 +193,20 @@ def test_what_never_rises_less_than_before_always_leaks(gains: list[int]) -> Non
     assert opinion.verdict is Verdict.LEAK
 
 
-@given(st.lists(st.integers(0, 10**6), max_size=9))
+@given(st.lists(st.integers(0, 1_000), max_size=9))
 def test_a_bound_is_never_a_leak(lengths: list[int]) -> None:
-    """Whatever its length does, what is bounded does not grow for ever."""
+    """Whatever its length does below the bound, what is bounded does not grow for ever."""
     suspect = growing("cache", lengths=tuple(lengths))
     opinion = opinion_on(attrs.evolve(suspect, owner=attrs.evolve(suspect.owner, bound=bound(5))))
 
     assert opinion is not None
     assert opinion.verdict is Verdict.FILLING
+
+
+def test_a_bound_that_the_length_has_passed_is_none() -> None:
+    """What holds more than its limit allows is not limited by it."""
+    suspect = growing("cache", lengths=(1_000, 1_101, 1_202, 1_303, 1_404, 1_505, 1_606))
+    opinion = opinion_on(attrs.evolve(suspect, owner=attrs.evolve(suspect.owner, bound=bound(5))))
+
+    assert opinion is not None
+    assert opinion.verdict is Verdict.LEAK

@@ -53,13 +53,15 @@ def _way_to(chain: Sequence[Any], attributes: Mapping[Any, Any]) -> str | None:
 def _is_enforced(cls: type, limit: str, container: str | None) -> bool:
     """Tell whether some function reads the limit where it also names the container; C code is believed.
 
-    Looked at are the names in the code of the class's methods and of its module's functions.
+    Looked at are the names in the code of the class's methods and of its module's functions. A method that names
+    the container, such as ``qsize``, stands for it.
     """
     members = [member for base in mro_of(cls) for member in dict_of_type(base).values()]
     names = {limit, *_properties_for(limit, members)}
     codes = list(_codes([*members, *_module_members(cls)]))
+    measures = {"len", container, *(code.co_name for code in codes if container in code.co_names)}
     return not codes or any(
-        names.intersection(code.co_names) and (container is None or {container, "len"}.intersection(code.co_names))
+        names.intersection(code.co_names) and (container is None or measures.intersection(code.co_names))
         for code in codes
         if code.co_name not in _SAYS_NOTHING
     )
