@@ -128,3 +128,22 @@ def test_the_rate_lies_between_the_slowest_and_the_fastest_round(some: Series) -
 def test_a_rate_is_written_with_what_matters(text: str, rate: float) -> None:
     """Two decimals, or two significant digits where those would be zeros."""
     assert rate_text(rate) == text
+
+
+def test_a_rising_saw_tooth_climbs() -> None:
+    """Its lows rise all the time, by more than it falls between them."""
+    gains = (10, 10, 10, 10, -20) * 12
+
+    assert Series(gains, (101,) * len(gains)).climbs()
+
+
+def test_a_saw_tooth_that_comes_down_to_the_same_level_does_not_climb() -> None:
+    """A cache that is wiped when it is full ends where it began."""
+    gains = (10, 10, 10, 10, -40) * 12
+
+    assert not Series(gains, (101,) * len(gains)).climbs()
+
+
+def test_a_few_rounds_show_no_climb() -> None:
+    """A trend under a saw-tooth needs some thirty readings."""
+    assert not Series((10, 10, -5), (101,) * 3).climbs()
