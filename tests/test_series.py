@@ -1,4 +1,4 @@
-"""Series: the rate of a signal over rounds, and the shape of its growth."""
+"""Series: the rate of a signal over rounds, and whether it climbs."""
 
 from __future__ import annotations
 
@@ -8,45 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder import rounds_of
-from leakdiff.model.series import Series, Shape, series_of
+from leakdiff.model.series import Series, series_of
 from leakdiff.model.signals import rate_text
 from strategies import series
 
 
-def over(*gains: int, floor: float = 0.0) -> Series:
+def over(*gains: int) -> Series:
     """Return a series with these gains, each over 10 units."""
-    return Series(gains, (10,) * len(gains), floor)
-
-
-@pytest.mark.parametrize(
-    ("shape", "gains"),
-    [
-        (Shape.FLAT, (0, 0, 0, 0)),
-        (Shape.FLAT, (-5, -5, -5)),
-        (Shape.FLAT, ()),
-        (Shape.LINEAR, (10, 10, 10, 10)),
-        (Shape.LINEAR, (10, 11, 9, 10)),
-        (Shape.LINEAR, (10, 10, 90, 10)),
-        (Shape.STEP, (0, 40, 0, 0)),
-        (Shape.STEP, (40, 0, 0, 0)),
-        (Shape.PLATEAU, (40, 20, 0, 0)),
-        (Shape.SAWTOOTH, (30, 30, -50, 30)),
-        (Shape.NOISY, (30, -2, 30, 30)),
-        (Shape.NOISY, (1, 50, 2, 90)),
-        (Shape.NOISY, (10, 0, 10, 0, 10)),
-    ],
-)
-def test_gains_have_a_shape(shape: Shape, gains: tuple[int, ...]) -> None:
-    """Each word for growth over rounds has gains that it describes."""
-    assert over(*gains).shape is shape
-
-
-def test_what_stays_below_the_floor_is_flat() -> None:
-    """Gains that the allocator's noise explains are no growth."""
-    noise = over(2, 3, 1, 4, floor=0.5)
-
-    assert noise.shape is Shape.FLAT
-    assert noise.grew_in == 0
+    return Series(gains, (10,) * len(gains))
 
 
 def test_the_rate_is_the_median_so_one_leap_does_not_move_it() -> None:
@@ -91,26 +60,11 @@ def test_swapping_signs_negates(some: Series) -> None:
 
 
 @given(st.lists(st.integers(1, 1_000), max_size=8))
-def test_what_never_changes_is_flat_and_has_rate_0(units: list[int]) -> None:
+def test_what_never_changes_has_rate_0(units: list[int]) -> None:
     """Rounds that gain nothing have no rate, however many there are."""
     still = Series((0,) * len(units), tuple(units))
 
-    assert still.shape is Shape.FLAT
     assert (still.rate, still.mean, still.grew_in) == (0.0, 0.0, 0)
-
-
-@given(st.integers(1, 10_000), st.integers(1, 8))
-def test_the_same_gain_in_every_round_is_linear(gain: int, rounds: int) -> None:
-    """What a leak looks like in theory has the shape of a line."""
-    assert over(*(gain,) * rounds).shape is Shape.LINEAR
-
-
-@given(series())
-def test_a_linear_series_gained_in_every_round(some: Series) -> None:
-    """No straight line without growth in each of its rounds, and so a rate."""
-    if some.shape is Shape.LINEAR:
-        assert some.grew_in == len(some.gains)
-        assert some.rate > 0
 
 
 @given(series())

@@ -19,7 +19,9 @@ class BadOption(LeakdiffError, ValueError):
     slug = "bad-option"
 
     def __init__(self, name: str, value: object, must: str) -> None:
-        super().__init__(f"{name}={value!r} cannot work: {name} must be {must}.")
+        is_plain = type(value) in (int, float, str, bool, type(None))
+        shown = repr(value) if is_plain else f"a {type(value).__name__}"
+        super().__init__(f"{name}={shown} cannot work: {name} must be {must}.")
 
 
 class BadCallable(LeakdiffError, TypeError):

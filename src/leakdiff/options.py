@@ -8,17 +8,21 @@ import attrs
 
 from leakdiff.errors import BadOption
 
+_FOREVER = 1e9
+_MOST_FRAMES = 65_535  # what tracemalloc can keep
 
-def _whole(minimum: int) -> Any:
+
+def _whole(minimum: int, maximum: int | None = None) -> Any:
     def check(_: object, attribute: attrs.Attribute[int], value: object) -> None:
-        if type(value) is not int or value < minimum:
-            raise BadOption(attribute.name, value, f"a whole number of at least {minimum}")
+        if type(value) is not int or value < minimum or (maximum is not None and value > maximum):
+            most = f" and at most {maximum}" if maximum is not None else ""
+            raise BadOption(attribute.name, value, f"a whole number of at least {minimum}{most}")
 
     return check
 
 
 def _positive(_: object, attribute: attrs.Attribute[float], value: object) -> None:
-    if type(value) not in (int, float) or not value > 0:  # type: ignore[operator]
+    if type(value) not in (int, float) or not 0 < value < _FOREVER:  # type: ignore[operator]
         raise BadOption(attribute.name, value, "a number above 0")
 
 
@@ -43,7 +47,7 @@ class Options:
     rounds: int = _knob(5, _whole(2), "measured rounds")
     units: int = _knob(101, _whole(1), "units of work in a round (a prime is best)")
     warmup: int = _knob(2, _whole(0), "rounds before the first measurement")
-    frames: int = _knob(12, _whole(1), "frames kept for each allocation site")
+    frames: int = _knob(12, _whole(1, _MOST_FRAMES), "frames kept for each allocation site")
     max_objects: int = _knob(50_000_000, _whole(1_000), "objects the forward walk may visit")
     max_seconds: float = _knob(120.0, _positive, "seconds the forward walk may take")
     patience: float = _knob(1.5, _positive, "seconds to watch whether an owner stops growing")

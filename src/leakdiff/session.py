@@ -171,7 +171,7 @@ def _deep_tier(bench: Bench, evidence: Evidence) -> Evidence:
     owners = [reader.read(accumulation) for accumulation in found]
     holders = [reader.holders(accumulation) for accumulation in found]
     watch = watch_lengths(reader, found)
-    units, bench.walked = deep.units, len(deep.newborn.walk.addresses)
+    units, is_whole, bench.walked = deep.units, deep.is_whole, len(deep.newborn.walk.addresses)
     del deep, reader
     traces = traced_round(bench, units // DEEP_ROUNDS, holders)
     del holders
@@ -186,7 +186,7 @@ def _deep_tier(bench: Bench, evidence: Evidence) -> Evidence:
         )
         for position, (accumulation, owner) in enumerate(zip(found, owners, strict=True))
     ]
-    evidence = attrs.evolve(evidence, deep_units=units, watched=tuple(watched))
+    evidence = attrs.evolve(evidence, deep_units=units, is_whole=is_whole, watched=tuple(watched))
     return attrs.evolve(evidence, **_with_sites(suspects, traces))
 
 

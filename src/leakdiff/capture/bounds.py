@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from leakdiff.capture.containers import length_of
+from leakdiff.capture.containers import length_of, pairs_of
 from leakdiff.capture.kinds import dict_of_module, dict_of_type, is_exactly, mro_of, type_name
 from leakdiff.capture.naming import instance_dict
 from leakdiff.model.heap import Bound
@@ -35,18 +35,18 @@ _code_of: Callable[[Any], types.CodeType] = types.FunctionType.__dict__["__code_
 def attribute_bound(holder: Any, chain: Sequence[Any]) -> Bound | None:
     """Find an attribute named like a limit on an object of the chain that ends in the container it may bound."""
     is_namespace = is_exactly(type(holder), dict, types.ModuleType, types.FunctionType)
-    attributes = {} if is_namespace else dict.copy(instance_dict(holder) or {})
+    attributes = [] if is_namespace else pairs_of(instance_dict(holder))
     filled = length_of(chain[-1])
-    for name, value in attributes.items():
+    for name, value in attributes:
         is_limit = type(value) is int and type(name) is str and _LIMIT_NAMES.fullmatch(name)
         if is_limit and value >= filled > 0 and _is_enforced(type(holder), name, _way_to(chain, attributes)):
             return Bound(f"{type_name(type(holder))}.{name}", value, filled)
     return None
 
 
-def _way_to(chain: Sequence[Any], attributes: Mapping[Any, Any]) -> str | None:
+def _way_to(chain: Sequence[Any], attributes: Sequence[tuple[Any, Any]]) -> str | None:
     """Return the attribute by which an object leads on along the chain."""
-    names = [name for name, value in attributes.items() if any(value is link for link in chain)]
+    names = [name for name, value in attributes if any(value is link for link in chain)]
     return names[0] if names and type(names[0]) is str else None
 
 

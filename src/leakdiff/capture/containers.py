@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import collections
+import functools
 import itertools
 from typing import Any
 
-from leakdiff.capture.kinds import derives, make_kinds, type_name
+from leakdiff.capture.kinds import derives, make_kinds
 from leakdiff.capture.naming import instance_dict
 from leakdiff.capture.references import references
 
@@ -27,7 +28,7 @@ def length_of(obj: Any) -> int:
 
 def is_lru_cache(obj: Any) -> bool:
     """Tell whether an object is what ``functools.lru_cache`` makes."""
-    return type_name(type(obj)) == "functools._lru_cache_wrapper"
+    return type(obj) is functools._lru_cache_wrapper  # noqa: SLF001 - the class has no public name
 
 
 def is_container(obj: Any) -> bool:
@@ -39,3 +40,11 @@ def is_container(obj: Any) -> bool:
     except RuntimeError:  # another thread changed it while we looked
         return True
     return not all(type(key) is str and key.isidentifier() for key in keys)
+
+
+def pairs_of(namespace: dict[Any, Any] | None) -> list[tuple[Any, Any]]:
+    """Return keys and values of a namespace; ``dict.copy`` could compare keys, and those may be the user's."""
+    try:
+        return list(dict.items(namespace)) if namespace is not None else []
+    except RuntimeError:  # another thread changed it while we looked
+        return []

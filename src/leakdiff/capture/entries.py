@@ -12,7 +12,7 @@ from typing import Any
 
 from leakdiff.capture.bounds import attribute_bound
 from leakdiff.capture.containers import is_lru_cache, length_of
-from leakdiff.capture.kinds import derives, make_kinds, type_name
+from leakdiff.capture.kinds import derives, dict_of_type, make_kinds, type_name
 from leakdiff.capture.naming import instance_dict
 from leakdiff.capture.references import references
 from leakdiff.model.heap import Bound
@@ -131,8 +131,8 @@ def find_bound(chain: Iterable[Any]) -> Bound | None:
         limit = collections.deque.maxlen.__get__(container)
         if limit is not None:
             return Bound("deque(maxlen)", limit, length_of(container))
-    if type_name(type(container)) == "_lru.LRU":
-        cls = type(container)
+    cls = make_kinds().hider_of(type(container))
+    if cls is not None and "get_size" in dict_of_type(cls):
         return Bound("LRU(size)", cls.__dict__["get_size"](container), len(cls.__dict__["keys"](container)))
     for holder in reversed(above[-4:]):
         if is_lru_cache(holder):

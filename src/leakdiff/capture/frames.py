@@ -7,8 +7,6 @@ import sys
 import types
 from typing import Any
 
-from leakdiff.capture.kinds import derives
-
 _OURS = 3  # references to the dict of a frame: the frame, our local, getrefcount's argument
 
 
@@ -20,7 +18,7 @@ def locals_of(frame: types.FrameType) -> dict[str, Any]:
     """
     shown: Any = frame.f_locals
     if not frame.f_code.co_flags & inspect.CO_OPTIMIZED:  # a class body or exec: the user's own mapping
-        return dict(dict.items(shown)) if derives(type(shown), dict) else {}
+        return dict.copy(shown) if type(shown) is dict else {}
     copied = dict(shown)
     if sys.version_info < (3, 13) and sys.getrefcount(shown) <= _OURS:
         shown.clear()

@@ -16,8 +16,8 @@ MODULE = 5  # walked by its __dict__: get_referents(module) can crash (gh-122695
 INTEGER = 7  # an atom that can grow to any size
 HIDER = 6  # an extension type that hides its contents from gc, and that an adapter can look into
 
-# Extension types whose contents gc cannot see, by where the program has loaded them from.
-_HIDERS = (("greenlet", "greenlet"), ("lru", "LRU"))
+# Extension types whose contents gc cannot see: where the program has loaded them from, and a name C code must define.
+_HIDERS = (("greenlet", "greenlet", "gr_frame"), ("lru", "LRU", "items"))
 
 _HAVE_GC = 1 << 14  # Py_TPFLAGS_HAVE_GC
 _GC_HEADER = 16
@@ -95,6 +95,11 @@ def loaded(module: str, name: str) -> type | None:
     return found if type(found) is type else None
 
 
+def _is_c(cls: type, slot: str) -> bool:
+    """Tell whether C code defines a name of a class: somebody's own class of the same name is not meant."""
+    return is_exactly(type(_type_dict(cls).get(slot)), types.MethodDescriptorType, types.GetSetDescriptorType)
+
+
 def make_kinds() -> Kinds:
     """Return a fresh table of kinds; a slower one where a metaclass would be asked for equality or a hash."""
     return KindsByIdentity() if _some_metaclass_compares(type) else Kinds()
@@ -103,11 +108,15 @@ def make_kinds() -> Kinds:
 def _some_metaclass_compares(metaclass: type) -> bool:
     derivatives: list[type] = type.__subclasses__(metaclass)
     for derived in derivatives:
-        if "__eq__" in _type_dict(derived) or "__hash__" in _type_dict(derived):
+        if any("__eq__" in _type_dict(base) or "__hash__" in _type_dict(base) for base in _own_bases(derived)):
             return True
         if _some_metaclass_compares(derived):
             return True
     return False
+
+
+def _own_bases(metaclass: type) -> list[type]:
+    return [base for base in _mro(metaclass) if base is not type and base is not object]
 
 
 class Kinds:
@@ -126,7 +135,7 @@ class Kinds:
             cls = loaded(module, name)
             if cls is not None:
                 self.table[cls] = BUFFER
-        self.hiders = [cls for module, name in _HIDERS if (cls := loaded(module, name)) is not None]
+        self.hiders = [cls for module, name, slot in _HIDERS if (cls := loaded(module, name)) and _is_c(cls, slot)]
 
     def hider_of(self, cls: type) -> type | None:
         """Return the hiding extension type that a class is or derives from."""

@@ -27,18 +27,16 @@ class LineMeter:
         self._gains: Counter[Line] = Counter()
         self._line: Line | None = None
         self._used = 0
-        self._before: Any = None
         self.is_possible = self._heap_info is not None and sys.gettrace() is None
 
     def __enter__(self) -> Self:
         if self.is_possible:
-            self._before = sys.gettrace()
             sys.settrace(self._on_call)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.is_possible:
-            sys.settrace(self._before)
+            sys.settrace(None)  # there was none: see is_possible
             self._settle(None)
 
     def lines(self, least: float) -> list[tuple[Line, int]]:
@@ -49,15 +47,15 @@ class LineMeter:
     def _on_call(self, frame: FrameType, _event: str, _argument: object) -> _Trace | None:
         return self._on_line if is_users_file(frame.f_code.co_filename) else None
 
-    def _on_line(self, frame: FrameType, event: str, _argument: object) -> _Trace:
-        caller = frame.f_back
-        if event == "return" and caller is not None and is_users_file(caller.f_code.co_filename):
-            self._settle((caller.f_code.co_filename, caller.f_lineno))
-        elif event == "return":
-            self._settle(None)
-        else:
+    def _on_line(self, frame: FrameType, event: str, _argument: object) -> _Trace | None:
+        if event != "return":
             self._settle((frame.f_code.co_filename, frame.f_lineno))
-        return self._on_line
+            return self._on_line
+        caller = frame.f_back
+        is_users = caller is not None and is_users_file(caller.f_code.co_filename)
+        self._settle((caller.f_code.co_filename, caller.f_lineno) if caller is not None and is_users else None)
+        frame.f_trace = None  # a suspended generator keeps its frame, and with it the trace function
+        return None
 
     def _settle(self, following: Line | None) -> None:
         """Book what has changed since the last event on the line that ran, and go on with the next one."""

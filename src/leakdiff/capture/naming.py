@@ -12,6 +12,7 @@ import gc
 import itertools
 import sys
 import types
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -100,7 +101,7 @@ def class_home(cls: type) -> str | None:
 
 
 def _name_root_edge(chain: Sequence[Any], first: str) -> Named:
-    key = _key_of(chain[0], chain[1]) if type(chain[0]) is dict else None
+    key = _key_of(chain[0], chain[1], any_text=first == "variable") if type(chain[0]) is dict else None
     if first == "entry" or key is None:
         return ANY_ENTRY, 1
     return {"attribute": f".{key}", "local": f" local {key}", "variable": f" {key}"}[first], 1
@@ -134,8 +135,8 @@ def _function_part(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None
     if child is fields["__globals__"].__get__(parent) and rest:
         return f" global {_key_of(child, rest[0]) or ANY_ENTRY}", 2
     if child is fields["__defaults__"].__get__(parent) and rest:
-        arguments = code.co_varnames[: code.co_argcount][-len(child) :]
-        names = [n for n, value in zip(arguments, child, strict=False) if value is rest[0]]
+        arguments = code.co_varnames[: code.co_argcount][-tuple.__len__(child) :]
+        names = [n for n, value in zip(arguments, tuple.__iter__(child), strict=False) if value is rest[0]]
         return f".__defaults__[{names[0]!r}]" if names else ".__defaults__[*]", 2
     if child is fields["__kwdefaults__"].__get__(parent) and rest:
         return f".__kwdefaults__[{_key_of(child, rest[0])!r}]", 2
@@ -173,8 +174,6 @@ def _known_field(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
 
 
 def _weak_callback(parent: Any) -> Named | None:
-    import weakref
-
     return (".__callback__", 1) if derives(type(parent), weakref.ref) else None
 
 
@@ -291,11 +290,14 @@ def _read(descriptor: Any, obj: Any) -> Any:
         return None
 
 
-def _key_of(mapping: dict[Any, Any], value: Any) -> str | None:
+def _key_of(mapping: dict[Any, Any], value: Any, *, any_text: bool = False) -> str | None:
     """Return the identifier-like key of a value in a namespace, or None."""
-    for key, held in dict.copy(mapping).items():
-        if held is value and type(key) is str and len(key) <= _LONGEST_NAME and key.isidentifier():
-            return key
+    try:
+        for key, held in dict.items(mapping):
+            if held is value and type(key) is str and len(key) <= _LONGEST_NAME and (any_text or key.isidentifier()):
+                return key
+    except RuntimeError:  # another thread changed it
+        return None
     return None
 
 

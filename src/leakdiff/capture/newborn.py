@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import weakref
 from array import array
 from collections import Counter, deque
 from collections.abc import Iterable
@@ -177,8 +178,6 @@ class Newborn:
 
     def _is_weak(self, obj: Any) -> bool:
         """Tell whether an object is a weak reference: C code keeps lists of those (``__subclasses__``)."""
-        import weakref
-
         return derives(type(obj), weakref.ref)
 
     def _explain_references(self, first: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from leakdiff.capture.containers import length_of
+from leakdiff.capture.containers import length_of, pairs_of
 from leakdiff.capture.entries import find_bound, key_shape, newest
 from leakdiff.capture.kinds import (
     buffer_bytes,
@@ -30,6 +31,8 @@ from leakdiff.model.owner import ORPHANS, Accumulation, EntryType, Owner
 _FIRST = {"module": "attribute", "frame": "local", "context": "variable"}
 _MOST_SITES = 8
 _MOST_ENTRY_TYPES = 4
+_MOST_SIBLINGS = 20_000
+_CONTAINERS = (list, dict, set, frozenset, tuple)
 _RESTING_READINGS = 6
 
 
@@ -103,7 +106,7 @@ class OwnerReader:
         for at in range(len(chain) - 1, 0, -1):
             if derives(type(chain[at]), type) and (home := class_home(chain[at])) is not None:
                 rest = chain[at:]
-                if len(rest) == 2 and type(rest[1]) is dict and rest[1].items() >= dict_of_type(rest[0]).items():
+                if len(rest) == 2 and type(rest[1]) is dict and rest[1] is gc.get_referents(dict_of_type(rest[0]))[0]:
                     rest = rest[:1]
                 return "class", home, "edge", rest
         root = self.root(found)
@@ -238,7 +241,7 @@ def _extent_of(  # noqa: PLR0911 - one return for each kind of owner
 
 def _extent_of_alike(holders: Sequence[Any], target: Any) -> Callable[[], int] | None:
     """Watch the buffers that several objects of one kind keep under the same attribute."""
-    names = [name for holder in holders for name, value in (instance_dict(holder) or {}).items() if value is target]
+    names = [name for holder in holders for name, value in pairs_of(instance_dict(holder)) if value is target]
     if not names or type(names[0]) is not str:
         return None
     return lambda: sum(buffer_bytes((instance_dict(holder) or {}).get(names[0]), make_kinds()) for holder in holders)
@@ -260,14 +263,12 @@ def _extent_below(chain: Sequence[Any], measure: Callable[[Any], int]) -> Callab
     """
     above, target = chain[-2], chain[-1]
     namespace = above if type(above) is dict else instance_dict(above)
-    names = [name for name, value in dict.copy(namespace or {}).items() if value is target and type(name) is str]
+    if namespace is not None and dict.__len__(namespace) > _MOST_SIBLINGS:
+        return lambda: measure(target)
+    names = [name for name, value in pairs_of(namespace) if value is target and type(name) is str]
     if names and namespace is not None and names[0].isidentifier():
         return lambda: measure(namespace.get(names[0]))
     kind, kinds = type(target), make_kinds()
     if length_of(above) > _MOST_SIBLINGS:
         return lambda: measure(target)
     return lambda: sum(measure(ref) for ref in references(above, kinds) if type(ref) is kind)
-
-
-_MOST_SIBLINGS = 20_000
-_CONTAINERS = (list, dict, set, frozenset, tuple)

@@ -162,7 +162,13 @@ def _contexts() -> Iterator[Root]:
 
 
 def _context_values() -> dict[str, Any]:
-    return {variable.name: value for variable, value in contextvars.copy_context().items()}
+    named: dict[str, Any] = {}
+    for variable, value in contextvars.copy_context().items():
+        name, number = variable.name, 2
+        while name in named:  # several variables may have one name
+            name, number = f"{variable.name} ({number})", number + 1
+        named[name] = value
+    return named
 
 
 def _interpreter() -> Iterator[Root]:

@@ -30,7 +30,6 @@ class Workload:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
         self._came_back = mmap.mmap(-1, 1)  # shared with forked children: one of them returned from the step
-        self._where = ""
         self._unit = 0
 
     def set_up(self) -> None:
@@ -55,7 +54,7 @@ class Workload:
             StepFailed: If the step raises; says which round, and which unit where it is known.
             StepForked: If the step returns in a child process.
         """
-        self._where, self._unit = where, 0
+        self._unit = 0
         self._guarded("step", where, self._round, units)
         self._refuse_children(where)
 
@@ -119,7 +118,8 @@ class Workload:
         """
         if self._loop is None:
             if asyncio._get_running_loop() is not None:  # noqa: SLF001 - get_running_loop raises instead
-                awaitable.close()
+                if type(awaitable) is types.CoroutineType:
+                    awaitable.close()
                 raise CannotMeasure(
                     "An asynchronous step",
                     "check was called inside a running event loop, which it would block",
@@ -129,7 +129,7 @@ class Workload:
         self._loop.run_until_complete(_as_coroutine(awaitable))
 
     def _close_loop(self) -> None:
-        """Cancel what is still pending and close the loop, as ``asyncio.run`` does."""
+        """Cancel what is still pending, as ``asyncio.run`` does, and close the loop."""
         loop, self._loop = self._loop, None
         if loop is None or loop.is_closed():
             return

@@ -107,8 +107,8 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-# Excuses that rest on the length of one object; they do not hold if all grows on while it rests, for then
-# entries have moved to another object.
+# Excuses that look at one object alone; they do not hold if all grows on and nobody else accounts for it: entries
+# may have moved to another object, and dead weak references stay where nobody removes them.
 BY_LENGTH: tuple[Rule, ...] = (stopped_growing, slows_down, only_weak_references)
 
 

@@ -108,10 +108,12 @@ def _opinions(evidence: Evidence, going: Sequence[Growth]) -> list[tuple[Suspect
 def _still_leaks(suspect: Suspect, evidence: Evidence) -> bool:
     """Tell whether an owner kept its own rate to the end while the totals were slowed down by something else."""
     series = suspect.series
-    if suspect.is_buffer or len(series.gains) < _ENOUGH_ROUNDS or suspect.found.objects <= 0:
-        return False
     late = series.last_third().mean
     keeps = suspect.rate > 0 and _KEPT * suspect.rate <= late <= suspect.rate / _KEPT
+    if suspect.is_buffer:  # the heap grows by leaps under it: only its own length tells
+        return keeps and min(series.gains, default=0) > 0
+    if len(series.gains) < _ENOUGH_ROUNDS or suspect.found.objects <= 0:
+        return False
     own = suspect.found.objects / max(1, evidence.deep_units)
     covered = series_of(evidence.watched, "blocks").last_third().mean >= own / 2
     return keeps and covered and sum(gain > 0 for gain in series.gains) >= _KEPT * len(series.gains)
@@ -251,10 +253,14 @@ def _rate(evidence: Evidence, objects: float, size: float) -> Rate:
 # -- growth without an owner -----------------------------------------------------------------------
 
 
-def _without_owner(evidence: Evidence, going: Sequence[Growth]) -> list[Finding]:
+def _without_owner(  # noqa: PLR0911 - one return for each kind of growth
+    evidence: Evidence, going: Sequence[Growth]
+) -> list[Finding]:
     """Say NATIVE for what no Python object owns; never beside owners that explain the growth."""
     owned = [suspect.found for suspect in evidence.suspects if not suspect.found.orphan and opinion_on(suspect)]
-    if not going or _do_explain(owned, evidence, going) or _has_growing_buffer(evidence):
+    if not going or not evidence.is_whole:
+        return []
+    if _do_explain(owned, evidence, going) or _has_growing_buffer(evidence):
         return []
     orphans = [suspect for suspect in evidence.suspects if suspect.found.orphan]
     if orphans:
@@ -384,6 +390,9 @@ def _conclude(evidence: Evidence, going: Sequence[Growth], findings: list[Findin
         return Judgement(Verdict.STABLE, findings[0].because, tuple(findings))
     if all(growth.rate <= max(FLOORS[growth.signal], _NOISE.get(growth.signal, 0.0)) for growth in going):
         return Judgement(Verdict.STABLE, f"only allocator noise: {_rates(going)}", tuple(findings))
+    if not evidence.is_whole:
+        because = f"something grows ({_rates(going)}), but the walk stopped early: raise max_objects or max_seconds"
+        return Judgement(Verdict.INCONCLUSIVE, because, tuple(findings))
     return Judgement(
         Verdict.INCONCLUSIVE,
         f"something grows ({_rates(going)}) but no owner was found and it is not the same in every round; "

@@ -60,6 +60,7 @@ class Evidence:
         growing: Those that also grow without a mark.
         watched: Totals of the rounds after the deep ones, under a mark.
         deep_units: Units of work in the deep rounds, 0 if there were none.
+        is_whole: Whether the walk reached everything it wanted to; if not, the rest may hold what grows.
         suspects: Accumulations with their owners.
         survivors: Lines whose allocations stay, for growth without an owner.
         idle_share: What grew while no unit was running, as a share of what a round of the same duration grew.
@@ -72,6 +73,7 @@ class Evidence:
     growing: tuple[Growth, ...] = ()
     watched: tuple[Round, ...] = ()
     deep_units: int = 0
+    is_whole: bool = True
     suspects: tuple[Suspect, ...] = ()
     survivors: tuple[Survivor, ...] = ()
     idle_share: float = 0.0
@@ -80,4 +82,4 @@ class Evidence:
     @property
     def rounds(self) -> tuple[Round, ...]:
         """All measured rounds."""
-        return (*self.marked, *self.confirming)
+        return (*self.marked, *self.confirming, *self.watched)

@@ -14,7 +14,7 @@ class Progress:
 
     def __init__(self) -> None:
         self._started = time.monotonic()
-        self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._is_terminal = _is_terminal(sys.stderr)
         self._shown = False
 
     def __call__(self, what: str) -> None:
@@ -29,3 +29,11 @@ class Progress:
         if self._shown:
             sys.stderr.write(_CLEAR)
             sys.stderr.flush()
+
+
+def _is_terminal(stream: object) -> bool:
+    """Tell whether a stream is a terminal; what stands in for standard error may not be able to say."""
+    try:
+        return bool(stream.isatty())  # type: ignore[attr-defined]
+    except (AttributeError, ValueError, OSError):
+        return False

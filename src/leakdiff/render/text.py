@@ -134,7 +134,10 @@ def short_path(path: str) -> str:
     for part in ("site-packages", "dist-packages"):
         if (marker := f"{os.sep}{part}{os.sep}") in path:
             return path.rpartition(marker)[2]
-    relative = os.path.relpath(path) if os.path.isabs(path) else path
+    try:
+        relative = os.path.relpath(path) if os.path.isabs(path) else path
+    except (OSError, ValueError):  # the working folder is gone, or on another drive
+        relative = os.pardir
     return relative if not relative.startswith("..") else _last_parts(path.split(os.sep))
 
 
