@@ -39,7 +39,7 @@ def test_a_finding_as_json() -> None:
 
     assert finding == {
         "verdict": "LEAK",
-        "because": "grew in 5 of 5 further rounds by 1.00 entries per unit, up to 1,512, and nothing bounds it",
+        "because": "grew in 5 of 5 further rounds by 1.00 entries per unit, up to 1,512, and no bound was found",
         "fingerprint": "3f9a2c",
         "owner": "app.matching._inflight",
         "owner_type": "dict",

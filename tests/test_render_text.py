@@ -18,7 +18,7 @@ from strategies import reports, texts
 
 INFLIGHT = Finding(
     verdict=Verdict.LEAK,
-    because="grew in 5 of 5 further rounds by 1.00 entries per unit, up to 1,512, and nothing bounds it",
+    because="grew in 5 of 5 further rounds by 1.00 entries per unit, up to 1,512, and no bound was found",
     fingerprint="3f9a2c",
     owner="app.matching._inflight",
     owner_type="dict",
@@ -72,7 +72,7 @@ def test_a_leak_is_told_on_the_first_screen() -> None:
           owner  app.matching._inflight     dict, 1,512 entries         keys: str 'req-' + 8 hex
           path   module app.matching ─ _inflight ─ [*] ─ app.matching.Result
           born   app/matching.py:41  in find_driver        result = Result(rid, driver)
-          why    grew in 5 of 5 further rounds by 1.00 entries per unit, up to 1,512, and nothing bounds it
+          why    grew in 5 of 5 further rounds by 1.00 entries per unit, up to 1,512, and no bound was found
           fix    remove the entry on every path (try/finally), or bound the container (maxsize, TTL)
     """)
 
@@ -88,7 +88,7 @@ def test_a_set_has_members_and_no_keys() -> None:
           owner  app.seen     set, 1,512 entries         members: int sequential
           path   module app.matching ─ _inflight ─ [*] ─ app.matching.Result
           born   app/matching.py:41  in find_driver        result = Result(rid, driver)
-          why    grew in 5 of 5 further rounds by 1.00 entries per unit, up to 1,512, and nothing bounds it
+          why    grew in 5 of 5 further rounds by 1.00 entries per unit, up to 1,512, and no bound was found
           fix    remove the entry on every path (try/finally), or bound the container (maxsize, TTL)
     """)
 
@@ -116,7 +116,7 @@ def test_an_owner_without_entries_is_told_by_its_objects() -> None:
           what   +1 app.Node      in 303 units
           owner  app.queue.head     app.Node
           path   module app ─ queue ─ head
-          why    grew in 5 of 5 further rounds by 1.00 entries per unit, up to 1,512, and nothing bounds it
+          why    grew in 5 of 5 further rounds by 1.00 entries per unit, up to 1,512, and no bound was found
     """)
 
 

@@ -16,14 +16,14 @@ from leakdiff.model.report import Verdict
 def test_an_owner_that_gains_in_every_round_leaks() -> None:
     """Growth in all the rounds that watched it, without a bound, is a leak."""
     assert opinion_on(growing("cache", lengths=(303, 404, 505, 606))) == Opinion(
-        Verdict.LEAK, "grew in 3 of 3 further rounds by 1.00 entries per unit, up to 606, and nothing bounds it"
+        Verdict.LEAK, "grew in 3 of 3 further rounds by 1.00 entries per unit, up to 606, and no bound was found"
     )
 
 
 def test_an_owner_nobody_could_watch_leaks_by_what_is_still_held() -> None:
     """Where a length cannot be read, objects born in every round and still alive are the evidence."""
     assert opinion_on(growing("queue", entries=0)) == Opinion(
-        Verdict.LEAK, "what was born in every one of the rounds is still held, and nothing bounds it"
+        Verdict.LEAK, "what was born in every one of the rounds is still held, and no bound was found"
     )
 
 
@@ -32,7 +32,7 @@ def test_a_buffer_leaks_bytes() -> None:
     log = growing("log", 0, entries=0, buffer_bytes=30_300, lengths=(0, 10_100, 20_200, 30_300))
 
     assert opinion_on(log) == Opinion(
-        Verdict.LEAK, "grew in 3 of 3 further rounds by 100.00 bytes per unit, up to 30,300, and nothing bounds it"
+        Verdict.LEAK, "grew in 3 of 3 further rounds by 100.00 bytes per unit, up to 30,300, and no bound was found"
     )
 
 

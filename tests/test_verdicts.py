@@ -118,7 +118,9 @@ def test_an_owner_that_grows_is_a_leak() -> None:
 
     assert judgement.verdict is Verdict.LEAK
     assert judgement.because == finding.because
-    assert finding.because == "grew in 2 of 2 further rounds by 1.00 entries per unit, up to 505, and nothing bounds it"
+    assert (
+        finding.because == "grew in 2 of 2 further rounds by 1.00 entries per unit, up to 505, and no bound was found"
+    )
     assert (finding.owner, finding.owner_type, finding.entries) == ("app.cache", "dict", 303)
     assert (finding.per_unit.objects, finding.per_unit.bytes, finding.per_unit.blocks) == (1.0, 64.0, 2.0)
     assert (finding.entries_per_unit, finding.per_entry) == (1.0, 64.0)

@@ -7,7 +7,8 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import attrs
@@ -45,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one 
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return TROUBLE
+    except OSError as error:
+        print(f"leakdiff: the report could not be printed: {error.strerror or error}. [cannot-write]", file=sys.stderr)
+        return TROUBLE
     except Exception:  # noqa: BLE001 - exit 1 would mean leaks
         traceback.print_exc()
         print("leakdiff: failed by a fault of its own (traceback above); please report it", file=sys.stderr)
@@ -60,12 +64,15 @@ def exit_status(report: Report) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="leakdiff", description="Says whether a Python process leaks, what grows, and who holds it."
+        prog="leakdiff",
+        allow_abbrev=False,
+        description="Says whether a Python process leaks, what grows, and who holds it.",
     )
     parser.add_argument("--version", action="version", version=f"leakdiff {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     check = commands.add_parser(
         "check",
+        allow_abbrev=False,
         help="repeat a step and report what leaks",
         description="Repeat a step and report what leaks.",
         epilog="Exit status: 0 clean, 1 leak or native leak, 2 trouble or inconclusive.",
@@ -107,8 +114,19 @@ def _run_check(parsed: argparse.Namespace) -> int:
     target = find_target(parsed.target, parsed.setup, parsed.teardown)
     from leakdiff.session import check
 
-    report = check(target.step, setup=target.setup, teardown=target.teardown, **attrs.asdict(options))
+    with _step_prints_elsewhere(parsed.json):
+        report = check(target.step, setup=target.setup, teardown=target.teardown, **attrs.asdict(options))
     return _deliver(report, parsed.json)
+
+
+@contextmanager
+def _step_prints_elsewhere(json_path: str | None) -> Iterator[None]:
+    """Where standard output is for the JSON alone, send what the step prints to standard error."""
+    if json_path != "-":
+        yield
+        return
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def _run_demo(parsed: argparse.Namespace) -> int:

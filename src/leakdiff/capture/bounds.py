@@ -14,7 +14,7 @@ from leakdiff.capture.naming import instance_dict
 from leakdiff.model.heap import Bound
 
 _LIMIT_NAMES = re.compile(
-    r"_*(?:[a-z]+_+)*(max_?(size|len|length|entries|items|count|keys)|capacity|limit|size_limit|cache_size|bound)$",
+    r"_*(?:[a-z]+_+)*(max_?(size|len|length|entries|items|count|keys|cache)?|cap|capacity|limit|size_limit|cache_?size|bound)$",
     re.IGNORECASE,
 )
 _SAYS_NOTHING = (  # what these mention is not enforced by them
@@ -35,12 +35,32 @@ _code_of: Callable[[Any], types.CodeType] = types.FunctionType.__dict__["__code_
 def attribute_bound(holder: Any, chain: Sequence[Any]) -> Bound | None:
     """Find an attribute named like a limit on an object of the chain that ends in the container it may bound."""
     is_namespace = is_exactly(type(holder), dict, types.ModuleType, types.FunctionType)
-    attributes = [] if is_namespace else pairs_of(instance_dict(holder))
+    if is_namespace:
+        return None
+    attributes = pairs_of(instance_dict(holder))
     filled = length_of(chain[-1])
-    for name, value in attributes:
+    own = [*attributes, *(pair for base in mro_of(type(holder)) for pair in dict_of_type(base).items())]
+    constants = _module_names(type(holder))
+    for at, (name, value) in enumerate([*own, *constants]):
         is_limit = type(value) is int and type(name) is str and _LIMIT_NAMES.fullmatch(name)
-        if is_limit and value >= filled > 0 and _is_enforced(type(holder), name, _way_to(chain, attributes)):
+        if (
+            is_limit
+            and value >= filled > 0
+            and _is_enforced(type(holder), name, _way_to(chain, attributes), is_own=at < len(own))
+        ):
             return Bound(f"{type_name(type(holder))}.{name}", value, filled)
+    return None
+
+
+def module_bound(namespace: dict[str, Any], chain: Sequence[Any]) -> Bound | None:
+    """Find a constant named like a limit in the module that holds the container itself."""
+    filled = length_of(chain[-1])
+    container = next((name for name, value in pairs_of(namespace) if value is chain[-1]), None)
+    codes = list(_codes([value for _, value in pairs_of(namespace)]))
+    for name, value in pairs_of(namespace):
+        is_limit = type(value) is int and type(name) is str and _LIMIT_NAMES.fullmatch(name)
+        if is_limit and value >= filled > 0 and any({name, container} <= set(code.co_names) for code in codes):
+            return Bound(name, value, filled)
     return None
 
 
@@ -50,16 +70,21 @@ def _way_to(chain: Sequence[Any], attributes: Sequence[tuple[Any, Any]]) -> str 
     return names[0] if names and type(names[0]) is str else None
 
 
-def _is_enforced(cls: type, limit: str, container: str | None) -> bool:
+def _is_enforced(cls: type, limit: str, container: str | None, *, is_own: bool) -> bool:
     """Tell whether some function reads the limit where it also names the container; C code is believed.
 
     Looked at are the names in the code of the class's methods and of its module's functions. A method that names
-    the container, such as ``qsize``, stands for it.
+    the container, such as ``qsize``, stands for it. A constant of the module may be about anything else in it, so
+    that ``len`` alone does not tell; an attribute of the object is its own.
     """
     members = [member for base in mro_of(cls) for member in dict_of_type(base).values()]
     names = {limit, *_properties_for(limit, members)}
-    codes = list(_codes([*members, *_module_members(cls)]))
-    measures = {"len", container, *(code.co_name for code in codes if container in code.co_names)}
+    codes = list(_codes([*members, *(member for _, member in _module_names(cls))]))
+    measures = {
+        *({"len"} if is_own else ()),
+        container,
+        *(code.co_name for code in codes if container in code.co_names),
+    }
     return not codes or any(
         names.intersection(code.co_names) and (container is None or measures.intersection(code.co_names))
         for code in codes
@@ -76,10 +101,10 @@ def _properties_for(name: str, members: Sequence[Any]) -> Iterator[str]:
                 yield code.co_name
 
 
-def _module_members(cls: type) -> list[Any]:
+def _module_names(cls: type) -> list[tuple[Any, Any]]:
     module = dict_of_type(cls).get("__module__")
     found = sys.modules.get(module) if type(module) is str else None
-    return list(dict.copy(dict_of_module(found)).values()) if type(found) is types.ModuleType else []
+    return pairs_of(dict_of_module(found)) if type(found) is types.ModuleType else []
 
 
 def _codes(members: Sequence[Any]) -> Iterator[types.CodeType]:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from leakdiff.capture.bounds import attribute_bound
+from leakdiff.capture.bounds import attribute_bound, module_bound
 from leakdiff.capture.containers import is_lru_cache, length_of
 from leakdiff.capture.kinds import derives, dict_of_type, make_kinds, type_name
 from leakdiff.capture.naming import instance_dict
@@ -141,6 +141,8 @@ def find_bound(chain: Iterable[Any]) -> Bound | None:
         found = attribute_bound(holder, above)
         if found is not None:
             return found
+    if len(above) == 2 and type(above[0]) is dict:
+        return module_bound(above[0], above)
     return None
 
 

@@ -110,7 +110,12 @@ class OwnerReader:
                     rest = rest[:1]
                 return "class", home, "edge", rest
         root = self.root(found)
-        return root.kind, root.name, _FIRST.get(root.kind, "edge" if root.kind == "workload" else "entry"), chain
+        return (
+            root.kind,
+            root.name,
+            _FIRST.get(root.kind, "edge" if root.kind in ("workload", "object") else "entry"),
+            chain,
+        )
 
     def root(self, found: Accumulation) -> Root:
         """Return the root that an accumulation's path starts at."""

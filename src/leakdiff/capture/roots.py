@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from leakdiff.capture.frames import locals_of
-from leakdiff.capture.kinds import derives, dict_of_module
+from leakdiff.capture.kinds import derives, dict_of_module, type_name
 from leakdiff.capture.naming import instance_dict
 
 _OWN = "leakdiff"
@@ -77,9 +77,11 @@ def find_roots(workload: Sequence[tuple[str, Any]] = ()) -> Roots:
             *(root for root in modules if root.name not in _THREAD_RECORDS),
             Root("interpreter", "sys.modules", sys.modules),
             *_homeless_globals(workload),
-            *(Root("workload", role, target) for role, target in workload),
+            *(Root("workload", role, target) for role, target in workload if not _bound_to(target)),
         ),
         then=(
+            *(Root("object", type_name(type(owner)), owner) for _, target in workload for owner in _bound_to(target)),
+            *(Root("workload", role, target) for role, target in workload if _bound_to(target)),
             *_frames(),
             *_contexts(),
             *(root for root in modules if root.name in _THREAD_RECORDS),
@@ -102,6 +104,16 @@ def _homeless_globals(workload: Iterable[tuple[str, Any]]) -> Iterator[Root]:
             homes.add(id(function.__globals__))
             name = dict.get(function.__globals__, "__name__")
             yield Root("module", name if type(name) is str else "<exec>", function.__globals__)
+
+
+def _bound_to(target: Any) -> list[Any]:
+    """Return the object that a method is bound to, also by ``functools.partial``: its class is the better name."""
+    if type(target) is types.MethodType:
+        return [target.__self__]
+    if type(target) is functools.partial and (function := _function_of(target.func)) is not None and target.args:
+        names = function.__code__.co_varnames[:1]
+        return [target.args[0]] if names == ("self",) else _bound_to(target.func)
+    return []
 
 
 def _function_of(target: Any) -> types.FunctionType | None:

@@ -114,6 +114,9 @@ def _traced_members(holder: Any) -> list[Any]:
         traced = (member for member in members if tracemalloc.get_object_traceback(member) is not None)
         return list(itertools.islice(traced, _SAMPLE))
     keys, values = newest(holder, _SAMPLE)
+    if derives(type(holder), list):  # what is inserted at the start is new as well
+        oldest = list.__getitem__(holder, slice(0, _SAMPLE))
+        values = [value for value in [*values, *oldest] if tracemalloc.get_object_traceback(value)] or values
     return [*values, *keys]
 
 
@@ -122,7 +125,12 @@ def stack_of(obj: Any) -> Stack:
     trace = tracemalloc.get_object_traceback(obj)
     if trace is None:
         return ()
-    return tuple((frame.filename, frame.lineno) for frame in reversed(trace) if not is_own_file(frame.filename))
+    return _above_own((frame.filename, frame.lineno) for frame in reversed(trace))
+
+
+def _above_own(lines: Iterable[Line]) -> Stack:
+    """Return the lines of a stack up to leakdiff's own: what called leakdiff has nothing to do with the step."""
+    return tuple(itertools.takewhile(lambda line: not is_own_file(line[0]), lines))
 
 
 def common_stacks(objects: Iterable[Any]) -> dict[str, Stack]:
@@ -141,7 +149,7 @@ def surviving_stacks(units: int, most: int = 5) -> tuple[tuple[Stack, float, flo
     """Return the allocation stacks that hold most memory: (stack, blocks per unit, bytes per unit)."""
     found = []
     for stat in tracemalloc.take_snapshot().statistics("traceback"):
-        stack = tuple((f.filename, f.lineno) for f in reversed(stat.traceback) if not is_own_file(f.filename))
+        stack = _above_own((frame.filename, frame.lineno) for frame in reversed(stat.traceback))
         innermost = stat.traceback[-1].filename
         if stack and not is_own_file(innermost) and innermost != tracemalloc.__file__:
             found.append((stack, stat.count / units, stat.size / units))

@@ -85,11 +85,11 @@ def grows_for_ever(suspect: Suspect) -> Opinion | None:
         return None
     series = suspect.series
     if series.total <= 0:
-        return Opinion(Verdict.LEAK, "what was born in every one of the rounds is still held, and nothing bounds it")
+        return Opinion(Verdict.LEAK, "what was born in every one of the rounds is still held, and no bound was found")
     return Opinion(
         Verdict.LEAK,
         f"grew in {series.grew_in} of {len(series.gains)} further rounds by {rate_text(series.mean)} "
-        f"{_noun(suspect)} per unit, up to {suspect.lengths[-1]:,}, and nothing bounds it",
+        f"{_noun(suspect)} per unit, up to {suspect.lengths[-1]:,}, and no bound was found",
     )
 
 

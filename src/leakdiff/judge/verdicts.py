@@ -32,6 +32,7 @@ _NOISE = {"native_bytes": LEAST_NATIVE}
 _KEPT = 0.8  # share of its rate that a total must keep to the end
 _KEPT_BYTES = 0.6
 _ENOUGH_ROUNDS = 20
+_IMMODEST = 2.0
 _STEADY = 0.3
 _IDLE = 0.5
 
@@ -101,8 +102,17 @@ def _opinions(evidence: Evidence, going: Sequence[Growth]) -> list[tuple[Suspect
     judged = ((suspect, opinion_on(suspect, rules)) for suspect in evidence.suspects)
     told = [(suspect, opinion) for suspect, opinion in judged if opinion is not None]
     if going:
-        return told
+        return [(suspect, _modest(suspect, opinion, evidence, going)) for suspect, opinion in told]
     return [(suspect, opinion if _still_leaks(suspect, evidence) else _rested(opinion)) for suspect, opinion in told]
+
+
+def _modest(suspect: Suspect, opinion: Opinion, evidence: Evidence, going: Sequence[Growth]) -> Opinion:
+    """Excuse an owner without a length of its own that would hold far more than the process gains: it replaces."""
+    whole = max((growth.rate for growth in going if growth.signal == "blocks"), default=0.0)
+    claims = suspect.found.objects / max(1, evidence.deep_units)
+    if suspect.lengths or suspect.is_buffer or suspect.found.orphan or whole == 0 or claims <= _IMMODEST * whole:
+        return opinion
+    return Opinion(Verdict.STABLE, "replaces what it holds: the process gains less than half of what is new under it")
 
 
 def _still_leaks(suspect: Suspect, evidence: Evidence) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Verdict(enum.StrEnum):
     """How sure we are of what."""
 
-    LEAK = "LEAK"  # grows every round at a steady rate, and nothing bounds it
+    LEAK = "LEAK"  # grows every round at a steady rate, and no bound was found
     NATIVE = "NATIVE"  # C heap or leaked references grow: no Python object owns it
     FILLING = "FILLING"  # grows towards a known bound and will stop there
     WARMUP = "WARMUP"  # grows more and more slowly
