@@ -155,17 +155,25 @@ class Walk:
         for target in avoid:
             self.pages.mark(target)
         self.roots = [*first, *then]
-        for target in self.roots:
+        for target in first:
             self.pages.mark(target)
+        for target in self.roots:
             _ = self.kinds[type(target)]  # from here on the table knows the kind of everything that is expanded
         self.addresses.extend(map(id, self.roots))
         self.parents.extend([_ROOT] * len(self.roots))
         self._copies = range(len(first), len(self.roots))
         self._from(list(first), 0)
-        self._from(list(then), len(first))
+        self._from([self._unless_visited(target) for target in then], len(first))
         if self.before is None:
             self.lengths.buffers = {self.addresses[index]: size for index, size in self.buffers.items()}
             self.lengths.below = {self.addresses[index]: below for index, below in self.below().items()}
+
+    def _unless_visited(self, target: Any) -> Any:
+        """Return a root to walk from, or nothing where it was reached already and has a better name."""
+        if self.pages.has(target):
+            return ()
+        self.pages.mark(target)
+        return target
 
     def below(self) -> dict[int, Below]:
         """Add up, for each object, the large containers and buffers a few levels below it.
