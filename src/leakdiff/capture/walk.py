@@ -155,8 +155,8 @@ class Walk:
         for target in avoid:
             self.pages.mark(target)
         self.roots = [*first, *then]
-        for target in first:
-            self.pages.mark(target)
+        for target in (*first, *(target for target in then if type(target) is dict)):
+            self.pages.mark(target)  # a namespace is met under its own name only
         for target in self.roots:
             _ = self.kinds[type(target)]  # from here on the table knows the kind of everything that is expanded
         self.addresses.extend(map(id, self.roots))
@@ -170,6 +170,8 @@ class Walk:
 
     def _unless_visited(self, target: Any) -> Any:
         """Return a root to walk from, or nothing where it was reached already and has a better name."""
+        if type(target) is dict:
+            return target
         if self.pages.has(target):
             return ()
         self.pages.mark(target)
