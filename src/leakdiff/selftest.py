@@ -26,7 +26,6 @@ class Outcome:
 
     verdict: str
     named: str
-    exit: int
 
 
 @attrs.frozen
@@ -35,7 +34,6 @@ class Row:
 
     plant: str
     kind: str
-    expected: str
     said: str
     named: str
     right: bool
@@ -77,10 +75,10 @@ def _judge(plant: Plant) -> list[Row]:
     if plant.leak is not None and plant.expect is not None:
         said = _run(plant.leak, plant.units)
         right = said.verdict == plant.expect and (plant.owner or "") in said.named
-        rows.append(Row(plant.name, "leak", plant.expect, said.verdict, said.named, right))
+        rows.append(Row(plant.name, "leak", said.verdict, said.named, right))
     said = _run(plant.clean, plant.units)
     right = said.verdict in plant.twin_expect
-    rows.append(Row(plant.name, "twin", " or ".join(plant.twin_expect), said.verdict, said.named, right))
+    rows.append(Row(plant.name, "twin", said.verdict, said.named, right))
     return rows
 
 
@@ -93,9 +91,9 @@ def _run(target: str, units: int) -> Outcome:
             command, capture_output=True, text=True, timeout=_SECONDS, check=False, env=_environment()
         )
         if not path.is_file():
-            return Outcome("ERROR", (ended.stderr.strip().splitlines() or ["no report"])[-1], ended.returncode)
+            return Outcome("ERROR", (ended.stderr.strip().splitlines() or ["no report"])[-1])
         report = json.loads(path.read_text("utf-8"))
-    return Outcome(report["verdict"], _named(report), ended.returncode)
+    return Outcome(report["verdict"], _named(report))
 
 
 def _environment() -> dict[str, str]:

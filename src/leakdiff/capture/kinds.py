@@ -35,6 +35,7 @@ BIG = 1 << 4096  # integers beyond it take more than 512 bytes
 
 _KNOWN: dict[type, int] = {
     int: INTEGER,
+    tuple: PLAIN,  # the walk puts an empty one where a root needs no second visit
     str: TEXT,
     bytes: TEXT,
     bytearray: BUFFER,

@@ -20,8 +20,6 @@ _NOTABLE_ENTRIES = 64  # containers that count when something is replaced by som
 _LEAST_ROOM = 20_000
 _LEVELS = 6  # how far below its holder what is replaced may lie
 _ROOT = -1
-
-
 _PAGE = 8192
 
 
