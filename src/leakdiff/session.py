@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import platform
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, overload
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any, overload
 import attrs
 
 from leakdiff import __about__
-from leakdiff.errors import LeakdiffError, UnsupportedInterpreter
+from leakdiff.errors import LeakdiffError
+from leakdiff.interpreter import require_supported_interpreter
 from leakdiff.model.evidence import Evidence, Survivor, Suspect
 from leakdiff.model.report import Cost, Report
 from leakdiff.model.signals import LEAST_BLOCKS, LEAST_NATIVE
@@ -109,18 +109,6 @@ def _check(step: Step, setup: Step | None, teardown: Step | None, options: Optio
         python=platform.python_version(),
         version=__about__.__version__,
     )
-
-
-def require_supported_interpreter() -> None:
-    """Refuse politely where the heap cannot be read exactly.
-
-    Raises:
-        UnsupportedInterpreter: Elsewhere than on CPython 3.11 or newer with the GIL.
-    """
-    if sys.implementation.name != "cpython" or sys.version_info < (3, 11):
-        raise UnsupportedInterpreter(f"{platform.python_implementation()} {platform.python_version()}")
-    if not getattr(sys, "_is_gil_enabled", lambda: True)():
-        raise UnsupportedInterpreter(f"a free-threaded build of CPython {platform.python_version()}")
 
 
 def _gather(bench: Bench) -> Evidence:

@@ -8,9 +8,9 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from leakdiff.capture.attributes import known_attributes
 from leakdiff.capture.containers import length_of, pairs_of
 from leakdiff.capture.kinds import dict_of_module, dict_of_type, is_exactly, mro_of, type_name
-from leakdiff.capture.naming import instance_dict
 from leakdiff.model.heap import Bound
 
 _LIMIT_NAMES = re.compile(
@@ -37,7 +37,7 @@ def attribute_bound(holder: Any, chain: Sequence[Any]) -> Bound | None:
     is_namespace = is_exactly(type(holder), dict, types.ModuleType, types.FunctionType)
     if is_namespace:
         return None
-    attributes = pairs_of(instance_dict(holder))
+    attributes = known_attributes(holder)
     filled = length_of(chain[-1])
     own = [*attributes, *(pair for base in mro_of(type(holder)) for pair in dict_of_type(base).items())]
     constants = _module_names(type(holder))

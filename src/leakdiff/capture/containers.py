@@ -7,7 +7,7 @@ import functools
 import itertools
 from typing import Any
 
-from leakdiff.capture.kinds import derives, make_kinds
+from leakdiff.capture.kinds import KindsByIdentity, derives
 from leakdiff.capture.naming import instance_dict
 from leakdiff.capture.references import references
 
@@ -23,7 +23,7 @@ def length_of(obj: Any) -> int:
         if derives(type(obj), cls):
             return int(cls.__len__(obj))
     attributes = instance_dict(obj)
-    return len(attributes) if attributes is not None else len(references(obj, make_kinds()))
+    return len(attributes) if attributes is not None else len(references(obj, KindsByIdentity()))
 
 
 def is_lru_cache(obj: Any) -> bool:

@@ -12,12 +12,16 @@ from typing import Any
 
 from leakdiff.capture.bounds import attribute_bound, module_bound
 from leakdiff.capture.containers import is_lru_cache, length_of
-from leakdiff.capture.kinds import derives, dict_of_type, make_kinds, type_name
+from leakdiff.capture.kinds import KindsByIdentity, derives, dict_of_type, type_name
 from leakdiff.capture.naming import instance_dict
 from leakdiff.capture.references import references
 from leakdiff.model.heap import Bound
 
 _SAMPLE = 32
+# Compiled once: the functions of re keep what they compile in a cache, which would grow while we look.
+_WORD = re.compile(r"[A-Za-z][A-Za-z_]{0,15}[-_:./]")
+_HEX = re.compile(r"[0-9a-f]+")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def newest(obj: Any, count: int) -> tuple[list[Any], list[Any]]:
@@ -46,7 +50,7 @@ def _newest(obj: Any, count: int) -> tuple[list[Any], list[Any]]:
         members = list(itertools.islice((set if derives(cls, set) else frozenset).__iter__(obj), count))
         return members, members
     attributes = instance_dict(obj)
-    return [], [*(attributes or {}).values(), *references(obj, make_kinds())][:count]
+    return [], [*(attributes or {}).values(), *references(obj, KindsByIdentity())][:count]
 
 
 def key_shape(keys: Sequence[Any]) -> str | None:  # noqa: PLR0911 - one return for each kind of key
@@ -84,14 +88,14 @@ def _word_prefix(keys: Sequence[str]) -> str:
     shared = 0
     while shared < min(len(first), len(last)) and first[shared] == last[shared]:
         shared += 1
-    found = re.match(r"[A-Za-z][A-Za-z_]{0,15}[-_:./]", first[:shared])
+    found = _WORD.match(first[:shared])
     return found.group() if found else ""
 
 
 def _alphabet(rests: Sequence[str]) -> str:
     if all(rest.isascii() and rest.isdigit() for rest in rests):
         kind = "digits"
-    elif all(re.fullmatch(r"[0-9a-f]+", rest) for rest in rests):
+    elif all(_HEX.fullmatch(rest) for rest in rests):
         kind = "hex"
     else:
         kind = "characters"
@@ -101,7 +105,7 @@ def _alphabet(rests: Sequence[str]) -> str:
 
 
 def _is_uuid(text: str) -> bool:
-    return re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text) is not None
+    return _UUID.fullmatch(text) is not None
 
 
 def _is_sequential(keys: Sequence[int]) -> bool:
@@ -131,7 +135,7 @@ def find_bound(chain: Iterable[Any]) -> Bound | None:
         limit = collections.deque.maxlen.__get__(container)
         if limit is not None:
             return Bound("deque(maxlen)", limit, length_of(container))
-    cls = make_kinds().hider_of(type(container))
+    cls = KindsByIdentity().hider_of(type(container))
     if cls is not None and "get_size" in dict_of_type(cls):
         return Bound("LRU(size)", cls.__dict__["get_size"](container), len(cls.__dict__["keys"](container)))
     for holder in reversed(above[-4:]):

@@ -7,6 +7,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+OWN = -1  # of a class of leakdiff: a snapshot that someone keeps is not part of what we measure
 ATOM = 0  # refers to nothing that could be a path
 PLAIN = 1  # gc.get_referents tells the truth
 TEXT = 2  # exact str and bytes: atoms whose length can grow
@@ -19,6 +20,8 @@ HIDER = 6  # an extension type that hides its contents from gc, and that an adap
 # Extension types whose contents gc cannot see: where the program has loaded them from, and a name C code must define.
 _HIDERS = (("greenlet", "greenlet", "gr_frame"), ("lru", "LRU", "items"))
 
+_OWN = "leakdiff"
+_SHIPPED_WORKLOADS = ("leakdiff.demo", "leakdiff.selftest_plants")
 _HAVE_GC = 1 << 14  # Py_TPFLAGS_HAVE_GC
 _GC_HEADER = 16
 
@@ -87,6 +90,13 @@ def type_name(cls: type) -> str:
     return f"{module}.{name}"
 
 
+def is_own_module(name: object) -> bool:
+    """Tell whether a module is leakdiff's own machinery, which never counts as an owner."""
+    if type(name) is not str or name.partition(".")[0] != _OWN:
+        return False
+    return not name.startswith(_SHIPPED_WORKLOADS)
+
+
 def loaded(module: str, name: str) -> type | None:
     """Return a class of a module if the program has loaded it; never import anything."""
     namespace = sys.modules.get(module)
@@ -150,6 +160,8 @@ class Kinds:
         return kind
 
     def _classify(self, cls: type) -> int:
+        if is_own_module(_module(cls)):
+            return OWN
         if self.ndarray is not None and derives(cls, self.ndarray):
             return NDARRAY
         if derives(cls, types.ModuleType):
@@ -162,7 +174,7 @@ class Kinds:
 
 
 class KindsByIdentity(Kinds):
-    """The same by the identity of types, for programs whose metaclasses compare or hash their classes."""
+    """The same by the identity of types: where metaclasses compare or hash their classes, and for single questions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -186,13 +198,14 @@ def size_of(obj: object, sizeofs: dict[int, bool]) -> int:
     cls = type(obj)
     safe = sizeofs.get(id(cls))
     if safe is None:
-        safe = sizeofs[id(cls)] = _sizeof_is_c(cls)
+        safe = sizeofs[id(cls)] = sizeof_is_c(cls)
     if safe:
         return sys.getsizeof(obj)
     return object.__sizeof__(obj) + _GC_HEADER
 
 
-def _sizeof_is_c(cls: type) -> bool:
+def sizeof_is_c(cls: type) -> bool:
+    """Tell whether ``sys.getsizeof`` runs only C code on instances of a class."""
     for base in _mro(cls):
         found = _type_dict(base).get("__sizeof__")
         if found is not None:

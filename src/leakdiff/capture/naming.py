@@ -16,15 +16,16 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from leakdiff.capture.attributes import AttributeNames, is_instance_dict
 from leakdiff.capture.frames import locals_of
 from leakdiff.capture.kinds import (
     HIDER,
     NDARRAY,
+    KindsByIdentity,
     derives,
     dict_of_module,
     dict_of_type,
     is_exactly,
-    make_kinds,
     mro_of,
     type_name,
 )
@@ -33,6 +34,7 @@ from leakdiff.model.heap import Step
 
 ANY_ENTRY = "[*]"
 _LONGEST_NAME = 120
+_MOST_KEYS = 10_000  # beyond it, an entry is taken for a value without looking among the keys
 _SUSPENDED = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
 _SEQUENCES = (list, tuple, set, frozenset, collections.deque)
 
@@ -50,20 +52,24 @@ _FIELDS: tuple[tuple[type, tuple[str, ...]], ...] = (
 _EXCEPTION_FIELDS = ("__traceback__", "__context__", "__cause__", "args")
 
 Named = tuple[str, int]  # a label, and how many objects of the chain it takes
+_Rule = Callable[[Any, Any, Sequence[Any]], Named | None]
+Rules = tuple[_Rule, ...]
 
 
-def name_chain(chain: Sequence[Any], first: str) -> list[Step]:
+def name_chain(chain: Sequence[Any], first: str, rules: Rules | None = None) -> list[Step]:
     """Name every step from the root's target (the first of the chain) to the last object.
 
     Args:
         chain: Live objects, each referring to the next.
         first: How to name what the root's target holds: ``attribute``, ``local``, ``variable``, ``entry``, or
             ``edge`` where the target is an object like any other.
+        rules: ``quiet_rules()`` where many chains are named and no ``__dict__`` may be made.
     """
     steps: list[Step] = []
     at = 0
     while at < len(chain) - 1:
-        label, taken = _name_root_edge(chain, first) if at == 0 and first != "edge" else name_edge(chain, at)
+        named = _name_root_edge(chain, first) if at == 0 and first != "edge" else name_edge(chain, at, rules)
+        label, taken = named
         at += taken
         if [step.label for step in steps[-2:]] != [label, label]:  # a long chain of the same is named by its start
             steps.append(Step(label, describe_type(chain[at])))
@@ -107,14 +113,22 @@ def _name_root_edge(chain: Sequence[Any], first: str) -> Named:
     return {"attribute": f".{key}", "local": f" local {key}", "variable": f" {key}"}[first], 1
 
 
-def name_edge(chain: Sequence[Any], at: int) -> Named:
+def name_edge(chain: Sequence[Any], at: int, rules: Rules | None = None) -> Named:
     """Name the step from one object of a chain to the next."""
     parent, child = chain[at], chain[at + 1]
-    for rule in _RULES:
+    if is_exactly(type(parent), dict, list, tuple):  # most of a heap; they have no attributes
+        return _entry(parent, child, ()) or (ANY_ENTRY, 1)
+    for rule in rules or _RULES:
         named = rule(parent, child, chain[at + 2 :])
         if named is not None:
             return named
     return f" → {type_name(type(child))}", 1
+
+
+def quiet_rules() -> Rules:
+    """Return rules that find attributes without making instances keep a ``__dict__``; good for one naming."""
+    in_place = functools.partial(_attribute_in_place, AttributeNames())
+    return tuple(in_place if rule is _instance_attribute else rule for rule in _RULES)
 
 
 def _class_attribute(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:
@@ -143,7 +157,10 @@ def _function_part(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None
     if child is fields["__closure__"].__get__(parent) and len(rest) > 1:
         names = [n for n, cell in zip(code.co_freevars, child, strict=False) if cell is rest[0]]
         return f" closure {names[0]}" if names else " closure", 3
-    return _instance_attribute(parent, child, rest)
+    if type(child) is dict and rest:  # its __dict__, which is there: reading it could make one
+        key = _key_of(child, rest[0])
+        return (f".{key}", 2) if key is not None else (".__dict__", 1)
+    return None
 
 
 def _suspended_local(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
@@ -196,11 +213,24 @@ def _instance_attribute(parent: Any, child: Any, rest: Sequence[Any]) -> Named |
     return (f".{key}", 1) if key is not None else None
 
 
+def _attribute_in_place(names: AttributeNames, parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:
+    """Name an attribute as ``_instance_attribute`` does, without making a ``__dict__``."""
+    if derives(type(parent), *_SEQUENCES):
+        return None
+    name = names.name_of(parent, child)
+    if name is not None:
+        return f".{name}", 1
+    if type(child) is dict and rest and is_instance_dict(parent, child):
+        key = _key_of(child, rest[0])
+        return (f".{key}", 2) if key is not None else (".__dict__", 1)
+    return None
+
+
 def _entry(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
     if derives(type(parent), dict):
         is_key = any(key is child for key in _each_key(parent))
         return (" key", 1) if is_key else (ANY_ENTRY, 1)
-    if derives(type(parent), *_SEQUENCES) or make_kinds()[type(parent)] in (NDARRAY, HIDER):
+    if derives(type(parent), *_SEQUENCES) or KindsByIdentity()[type(parent)] in (NDARRAY, HIDER):
         return ANY_ENTRY, 1
     return None
 
@@ -247,8 +277,7 @@ def _task_coroutine(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
     return None
 
 
-_Rule = Callable[[Any, Any, Sequence[Any]], Named | None]
-_RULES: tuple[_Rule, ...] = (
+_RULES: Rules = (
     _class_attribute,
     _function_part,
     _suspended_local,
@@ -303,7 +332,7 @@ def _key_of(mapping: dict[Any, Any], value: Any, *, any_text: bool = False) -> s
 
 def _each_key(mapping: dict[Any, Any]) -> Iterator[Any]:
     try:
-        yield from dict.keys(mapping)
+        yield from itertools.islice(dict.keys(mapping), _MOST_KEYS)
     except RuntimeError:  # another thread changed it
         return
 

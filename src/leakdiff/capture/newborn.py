@@ -7,13 +7,13 @@ import sys
 import weakref
 from array import array
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import attrs
 
 from leakdiff.capture.containers import is_container, length_of
-from leakdiff.capture.kinds import ATOM, BUFFER, INTEGER, NDARRAY, TEXT, buffer_bytes, derives, size_of, type_name
+from leakdiff.capture.kinds import ATOM, BUFFER, INTEGER, NDARRAY, OWN, TEXT, buffer_bytes, derives, size_of, type_name
 from leakdiff.capture.references import references
 from leakdiff.capture.walk import Below, Walk
 from leakdiff.model.heap import OLD, HeapGraph
@@ -117,6 +117,8 @@ class Newborn:
             self._entries[node] = len(refs)
             for ref in refs:
                 kind = self.walk.kinds[type(ref)]
+                if kind == OWN:
+                    continue
                 if kind in (TEXT, BUFFER, NDARRAY):
                     self._buffers[node] += buffer_bytes(ref, self.walk.kinds)
                 if kind in (ATOM, TEXT, BUFFER, INTEGER):
@@ -149,6 +151,13 @@ class Newborn:
         if source != _NO_NODE:
             self._sources.append(source)
             self._targets.append(target)
+
+    def born_meanwhile(self, cohort: Sequence[Any], number: int) -> None:
+        """Count as born in a round what was born while the walk went on: its address may be that of another before."""
+        late = frozenset(map(id, cohort))
+        for node in range(len(self.indexes), len(self.nodes)):
+            if id(self.nodes[node]) in late and self._births[node] != OLD:
+                self._births[node] = number
 
     # -- what no root reaches ----------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,22 +12,20 @@ import attrs
 from leakdiff.capture.containers import length_of, pairs_of
 from leakdiff.capture.entries import find_bound, key_shape, newest
 from leakdiff.capture.kinds import (
+    KindsByIdentity,
     buffer_bytes,
     derives,
-    dict_of_type,
-    make_kinds,
     size_of,
     type_name,
 )
-from leakdiff.capture.naming import class_home, describe_type, instance_dict, name_chain, name_edge
+from leakdiff.capture.naming import describe_type, instance_dict, name_chain, name_edge
 from leakdiff.capture.newborn import Newborn
 from leakdiff.capture.references import references
-from leakdiff.capture.roots import Root, Roots
+from leakdiff.capture.roots import Root, Roots, start_of
 from leakdiff.capture.sites import Sources, Stack
 from leakdiff.model.heap import Step
 from leakdiff.model.owner import ORPHANS, Accumulation, EntryType, Owner
 
-_FIRST = {"module": "attribute", "frame": "local", "context": "variable"}
 _MOST_SITES = 8
 _MOST_ENTRY_TYPES = 4
 _MOST_SIBLINGS = 20_000
@@ -58,7 +55,7 @@ class OwnerReader:
         whole = chain = self.chain(found)
         tail = [self.newborn.nodes[node] for node in found.tail]
         container = chain[-1]
-        kind, name, first, chain = self._root_of(chain, found)
+        kind, name, first, chain = start_of(chain, self.root(found))
         steps = name_chain(chain, first)
         below = [Step(*_edge(container, tail)), *name_chain(tail, "entry")] if tail else []
         keys, values = newest(container, max(found.entries, 1))
@@ -71,7 +68,7 @@ class OwnerReader:
             length=length_of(container),
             key_shape=key_shape(keys) if found.entries else None,
             bound=find_bound(whole),
-            entry_types=_entry_types([*keys, *(value for value in values if not _is_in(value, keys))], len(values)),
+            entry_types=entry_types_of([*keys, *(value for value in values if not _is_in(value, keys))], len(values)),
         )
 
     def chain(self, found: Accumulation) -> list[Any]:
@@ -100,22 +97,6 @@ class OwnerReader:
         held = [*references(holder, kinds), *(instance_dict(holder) or {}).values()]
         sizes = [(size, ref) for ref in held if (size := buffer_bytes(ref, kinds)) > 0]
         return [max(sizes, key=lambda sized: sized[0])[1]] if sizes else []
-
-    def _root_of(self, chain: list[Any], found: Accumulation) -> tuple[str, str, str, list[Any]]:
-        """Start the path at the last class on it that can be imported by name; else at its root."""
-        for at in range(len(chain) - 1, 0, -1):
-            if derives(type(chain[at]), type) and (home := class_home(chain[at])) is not None:
-                rest = chain[at:]
-                if len(rest) == 2 and type(rest[1]) is dict and rest[1] is gc.get_referents(dict_of_type(rest[0]))[0]:
-                    rest = rest[:1]
-                return "class", home, "edge", rest
-        root = self.root(found)
-        return (
-            root.kind,
-            root.name,
-            _FIRST.get(root.kind, "edge" if root.kind in ("workload", "object") else "entry"),
-            chain,
-        )
 
     def root(self, found: Accumulation) -> Root:
         """Return the root that an accumulation's path starts at."""
@@ -162,7 +143,8 @@ def _is_in(value: Any, keys: Sequence[Any]) -> bool:
     return any(value is key for key in keys)
 
 
-def _entry_types(sample: Sequence[Any], entries: int) -> tuple[EntryType, ...]:
+def entry_types_of(sample: Sequence[Any], entries: int) -> tuple[EntryType, ...]:
+    """Count the types of a sample of so many entries, keys and values."""
     counts = Counter(type_name(type(part)) for part in sample)
     sizes: Counter[str] = Counter()
     for part in sample:
@@ -238,7 +220,7 @@ def _extent_of(  # noqa: PLR0911 - one return for each kind of owner
     if found.buffer_bytes and not found.entries and len(found.members) > 1:
         return _extent_of_alike([reader.newborn.nodes[node] for node in found.members], chain[-1])
     if found.buffer_bytes and not found.entries:
-        return _extent_below(chain, lambda buffer: buffer_bytes(buffer, make_kinds()))
+        return _extent_below(chain, lambda buffer: buffer_bytes(buffer, KindsByIdentity()))
     if found.entries or derives(type(chain[-1]), *_CONTAINERS):
         return _extent_below(chain, length_of)
     return None
@@ -249,7 +231,9 @@ def _extent_of_alike(holders: Sequence[Any], target: Any) -> Callable[[], int] |
     names = [name for holder in holders for name, value in pairs_of(instance_dict(holder)) if value is target]
     if not names or type(names[0]) is not str:
         return None
-    return lambda: sum(buffer_bytes((instance_dict(holder) or {}).get(names[0]), make_kinds()) for holder in holders)
+    return lambda: sum(
+        buffer_bytes((instance_dict(holder) or {}).get(names[0]), KindsByIdentity()) for holder in holders
+    )
 
 
 def _extent_of_local(root: Root, target: Any) -> Callable[[], int] | None:
@@ -273,7 +257,7 @@ def _extent_below(chain: Sequence[Any], measure: Callable[[Any], int]) -> Callab
     names = [name for name, value in pairs_of(namespace) if value is target and type(name) is str]
     if names and namespace is not None and names[0].isidentifier():
         return lambda: measure(namespace.get(names[0]))
-    kind, kinds = type(target), make_kinds()
+    kind, kinds = type(target), KindsByIdentity()
     if length_of(above) > _MOST_SIBLINGS:
         return lambda: measure(target)
     return lambda: sum(measure(ref) for ref in references(above, kinds) if type(ref) is kind)

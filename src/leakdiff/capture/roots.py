@@ -5,6 +5,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]  # signal.getsignal would call repr() on handlers
 import contextvars
 import functools
+import gc
 import sys
 import threading
 import types
@@ -13,12 +14,13 @@ from typing import Any
 
 import attrs
 
+from leakdiff.capture.attributes import read_in_place
 from leakdiff.capture.frames import locals_of
-from leakdiff.capture.kinds import derives, dict_of_module, type_name
-from leakdiff.capture.naming import instance_dict
+from leakdiff.capture.kinds import derives, dict_of_module, dict_of_type, is_own_module, type_name
+from leakdiff.capture.naming import class_home
 
-_OWN = "leakdiff"
-_SHIPPED_WORKLOADS = ("leakdiff.demo", "leakdiff.selftest_plants")
+_ASKED = "pympler.asizeof"
+_FIRST = {"module": "attribute", "frame": "local", "context": "variable", "workload": "edge", "object": "edge"}
 
 
 @attrs.frozen(eq=False)
@@ -41,13 +43,6 @@ class Root:
     def is_copy(self) -> bool:
         """Whether the target was made for the walk."""
         return self.kind in ("frame", "context", "exception")
-
-
-def is_own_module(name: object) -> bool:
-    """Tell whether a module is leakdiff's own machinery, which never counts as an owner."""
-    if type(name) is not str or name.partition(".")[0] != _OWN:
-        return False
-    return not name.startswith(_SHIPPED_WORKLOADS)
 
 
 # Records that threads keep of themselves; a frame's local is a better name for what is in them.
@@ -90,9 +85,29 @@ def find_roots(workload: Sequence[tuple[str, Any]] = ()) -> Roots:
     )
 
 
-def own_namespaces() -> list[dict[str, Any]]:
-    """Return the namespaces of leakdiff's own modules: the walk must not enter them."""
-    return [dict_of_module(module) for name, module in dict.copy(sys.modules).items() if _is_own(name, module)]
+def start_of(chain: list[Any], root: Root) -> tuple[str, str, str, list[Any]]:
+    """Start a path at the last class on it that can be imported by name; else at its root.
+
+    Returns:
+        The kind and name of the start, how to name its first edge, and the chain from there.
+    """
+    for at in range(len(chain) - 1, 0, -1):
+        if derives(type(chain[at]), type) and (home := class_home(chain[at])) is not None:
+            rest = chain[at:]
+            if len(rest) == 2 and type(rest[1]) is dict and rest[1] is gc.get_referents(dict_of_type(rest[0]))[0]:
+                rest = rest[:1]
+            return "class", home, "edge", rest
+    return root.kind, root.name, _FIRST.get(root.kind, "entry"), chain
+
+
+def own_parts() -> list[Any]:
+    """Return namespaces and classes of leakdiff's own modules, and the tables pympler fills when we ask it.
+
+    The walk must not enter them.
+    """
+    spaces = [dict_of_module(module) for name, module in dict.copy(sys.modules).items() if _is_own(name, module)]
+    classes = [found for space in spaces for found in space.values() if derives(type(found), type)]
+    return [*spaces, *(found for found in classes if is_own_module(dict_of_type(found).get("__module__")))]
 
 
 def _homeless_globals(workload: Iterable[tuple[str, Any]]) -> Iterator[Root]:
@@ -125,8 +140,8 @@ def _function_of(target: Any) -> types.FunctionType | None:
     return target if type(target) is types.FunctionType else None
 
 
-def _is_own(name: str, module: object) -> bool:
-    return is_own_module(name) and _is_module(module)
+def _is_own(name: object, module: object) -> bool:
+    return (is_own_module(name) or name == _ASKED) and _is_module(module)
 
 
 def _is_module(module: object) -> bool:
@@ -135,7 +150,7 @@ def _is_module(module: object) -> bool:
 
 def _modules() -> Iterator[Root]:
     for name, module in dict.copy(sys.modules).items():
-        if type(name) is str and _is_module(module) and not is_own_module(name):
+        if type(name) is str and _is_module(module) and not _is_own(name, module):
             yield Root("module", name, dict_of_module(module))
 
 
@@ -161,7 +176,7 @@ def _thread_names() -> dict[int, str]:
     """Return thread names by ident, as they were set: ``Thread.name`` may be a property of the user's."""
     names = {}
     for ident, thread in dict.copy(threading._active).items():  # type: ignore[attr-defined]  # noqa: SLF001
-        name = (instance_dict(thread) or {}).get("_name")
+        name = read_in_place(thread, "_name")
         if type(name) is str:
             names[ident] = name
     return names

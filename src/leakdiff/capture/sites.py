@@ -21,9 +21,12 @@ from leakdiff.capture.entries import newest
 from leakdiff.capture.kinds import PLAIN, derives, make_kinds, type_name
 from leakdiff.capture.references import references
 from leakdiff.model.heap import Site
+from leakdiff.model.snapshot import SiteCount
 
 _SAMPLE = 100
 _MOST_MEMBERS = 500_000
+_MOST_SITES = 500
+_MOST_TRACES = 24 << 20  # bytes of traces, about 200,000 of them: read in 0.1 s
 _OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _SHIPPED_WORKLOADS = tuple(os.path.join(_OWN, name) for name in ("demo", "selftest_plants"))
 _STDLIB = tuple(os.path.normpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib"))
@@ -155,6 +158,31 @@ def surviving_stacks(units: int, most: int = 5) -> tuple[tuple[Stack, float, flo
             found.append((stack, stat.count / units, stat.size / units))
     found.sort(key=lambda item: (-item[2], item[0]))
     return tuple(found[:most])
+
+
+def live_sites(*, force: bool) -> tuple[tuple[SiteCount, ...] | None, str | None]:
+    """Return the lines that allocated what is alive, most bytes first, and what was left out, in a sentence.
+
+    Args:
+        force: Read them even where tracemalloc keeps so much that copying it stops all threads for long.
+    """
+    if not tracemalloc.is_tracing():
+        return None, None
+    kept = tracemalloc.get_tracemalloc_memory()
+    if kept > _MOST_TRACES and not force:
+        return None, (
+            f"allocation sites were left out: tracemalloc keeps {kept >> 20} MiB of traces, and reading them "
+            "would stop all threads (sites=True reads them)"
+        )
+    sources = Sources()
+    stats = tracemalloc.take_snapshot().statistics("lineno")
+    lines = [(stat.traceback[0], stat.count, stat.size) for stat in stats]
+    found = [
+        SiteCount(sources.site(frame.filename, frame.lineno), count, size)
+        for frame, count, size in lines[:_MOST_SITES]
+        if not is_own_file(frame.filename) and frame.filename != tracemalloc.__file__
+    ]
+    return tuple(found), None
 
 
 @attrs.frozen

@@ -17,7 +17,7 @@ from leakdiff.capture.marks import Mark, is_frozen_by_others, make_mark
 from leakdiff.capture.meter import Meter, count_tracked
 from leakdiff.capture.newborn import Newborn
 from leakdiff.capture.owners import LengthWatch
-from leakdiff.capture.roots import Roots, find_roots, own_namespaces
+from leakdiff.capture.roots import Roots, find_roots, own_parts
 from leakdiff.capture.sites import Line, Traces, Tracing, common_stacks, newborn_under, surviving_stacks
 from leakdiff.capture.walk import Budget, Lengths, Walk
 from leakdiff.capture.workload import Workload
@@ -284,7 +284,7 @@ def _deep_round(bench: Bench, units: int, where: str, mark: Mark) -> None:
 def _lengths(bench: Bench) -> Lengths:
     walk = Walk(_budget(bench))
     with collection_paused():
-        walk.from_roots(*find_roots(bench.workload.roots()).targets(), avoid=own_namespaces())
+        walk.from_roots(*find_roots(bench.workload.roots()).targets(), avoid=own_parts())
     bench.note(walk.budget.spent)
     return walk.lengths
 
@@ -292,7 +292,7 @@ def _lengths(bench: Bench) -> Lengths:
 def _walk_again(bench: Bench, before: Lengths, births: dict[int, int]) -> tuple[Newborn, Roots]:
     roots = find_roots(bench.workload.roots())
     walk = Walk(_budget(bench), new=births, before=before)
-    walk.from_roots(*roots.targets(), avoid=own_namespaces())
+    walk.from_roots(*roots.targets(), avoid=own_parts())
     bench.note(walk.budget.spent)
     return Newborn(walk), roots
 

@@ -19,8 +19,9 @@ _LEAST_BYTES = 512  # nor are smaller buffers: below it they live in pymalloc an
 _NOTABLE_ENTRIES = 64  # containers that count when something is replaced by something larger
 _LEAST_ROOM = 20_000
 _LEVELS = 6  # how far below its holder what is replaced may lie
+_SLICE = 512  # objects expanded between two offers to let other threads run: under a millisecond
 _ROOT = -1
-_PAGE = 8192
+PAGE = 8192
 
 
 def _count_of_one_referrer() -> int:
@@ -33,7 +34,7 @@ def _count_of_one_referrer() -> int:
     return count
 
 
-_ONE_REFERRER = _count_of_one_referrer()
+ONE_REFERRER = _count_of_one_referrer()
 
 
 class Pages:
@@ -45,7 +46,7 @@ class Pages:
     def mark(self, obj: object) -> None:
         """Count an object as visited."""
         address = id(obj)
-        page = self.table.setdefault(address >> 20, bytearray(_PAGE))
+        page = self.table.setdefault(address >> 20, bytearray(PAGE))
         page[(address >> 7) & 8191] |= 1 << ((address >> 4) & 7)
 
     def has(self, obj: object) -> bool:
@@ -107,6 +108,38 @@ class Budget:
 
 
 @attrs.define(eq=False)
+class Pacer:
+    """Lets other threads run while a walk goes on.
+
+    Attributes:
+        work: Seconds of work after which the walk rests.
+        rest: Seconds it rests; 0 never rests: the interpreter then switches threads every 5 ms when others ask.
+        longest: Longest time, in seconds, that nobody else could run.
+    """
+
+    work: float = 0.002
+    rest: float = 0.0
+    longest: float = 0.0
+    _since: float = attrs.field(factory=time.perf_counter)
+
+    def breathe(self) -> None:
+        """Rest if it has worked long enough."""
+        worked = time.perf_counter() - self._since
+        if worked < self.work:
+            return
+        self.longest = max(self.longest, min(worked, sys.getswitchinterval()))
+        if self.rest:
+            time.sleep(self.rest)
+        self._since = time.perf_counter()
+
+    def time(self, obj: object) -> None:
+        """Note how long listing the references of a large container takes: nothing can interrupt it."""
+        started = time.perf_counter()
+        gc.get_referents(obj)
+        self.longest = max(self.longest, time.perf_counter() - started)
+
+
+@attrs.define(eq=False)
 class Walk:
     """One walk: addresses and parents in order of discovery, and what was found on the way.
 
@@ -124,6 +157,7 @@ class Walk:
         buffers: Bytes of buffers by the index of what refers to them.
         buffer_parents: The live objects that refer to buffers which grew.
         notable: ``(index, references)`` of large containers.
+        pacer: What lets other threads run.
     """
 
     budget: Budget
@@ -140,6 +174,7 @@ class Walk:
     buffers: dict[int, int] = attrs.field(factory=dict)
     buffer_parents: dict[int, Any] = attrs.field(factory=dict)
     notable: list[tuple[int, int]] = attrs.field(factory=list)
+    pacer: Pacer = attrs.field(factory=Pacer)
     _copies: range = range(0)
 
     def from_roots(self, first: Sequence[Any], then: Sequence[Any] = (), avoid: Iterable[Any] = ()) -> None:
@@ -198,15 +233,21 @@ class Walk:
                 return
 
     def _from(self, level: list[Any], start: int) -> None:
-        """Walk level by level from objects whose indexes begin at ``start``."""
+        """Walk level by level, each in slices, from objects whose indexes begin at ``start``."""
         while level and self.budget.allows(len(self.addresses)):
             following_start = len(self.addresses)
-            level = self._expand(level, start)
-            self.addresses.extend(map(id, level))
-            start = following_start
+            following: list[Any] = []
+            for at in range(0, len(level), _SLICE):
+                self._expand(level[at : at + _SLICE], start + at, following)
+                self.pacer.breathe()
+                if self.budget.spent is not None or not self.budget.allows(len(self.parents)):
+                    break
+            for at in range(0, len(following), _SLICE):
+                self.addresses.extend(map(id, following[at : at + _SLICE]))
+            level, start = following, following_start
 
-    def _expand(self, level: list[Any], index: int) -> list[Any]:  # noqa: C901, PLR0912, PLR0915 - the hot loop, see below
-        """Visit what one level refers to and return the next level.
+    def _expand(self, level: list[Any], index: int, following: list[Any]) -> None:  # noqa: C901, PLR0912, PLR0915 - the hot loop, see below
+        """Visit what a slice of one level refers to and add it to the next level.
 
         One long function with local names on purpose: it runs once for every reference in the heap, and
         each attribute lookup or call in it costs a tenth of the walk.
@@ -219,11 +260,10 @@ class Walk:
             gc.get_referents,
         )
         parents = self.parents
-        following: list[Any] = []
         found = following.append
-        known, floor = 0, self.floor
+        known, floor = len(following), self.floor
         sees_classes = table is not kinds
-        getrefcount, one_referrer = sys.getrefcount, _ONE_REFERRER
+        getrefcount, one_referrer = sys.getrefcount, ONE_REFERRER
         for obj in level:
             cls = type(obj) if sees_classes else None
             refs = get_referents(obj) if table[type(obj)] == PLAIN else references(obj, kinds)
@@ -239,7 +279,7 @@ class Walk:
                     kind = kinds[type(ref)]
                     self._see_class(type(ref), index, following)
                 if kind != PLAIN:
-                    if kind == ATOM:
+                    if kind <= ATOM:
                         continue
                     if kind == TEXT:
                         if len(ref) >= _LEAST_BYTES:
@@ -258,7 +298,7 @@ class Walk:
                 try:
                     page = pages[address >> 20]
                 except KeyError:
-                    page = pages[address >> 20] = bytearray(_PAGE)
+                    page = pages[address >> 20] = bytearray(PAGE)
                 byte, bit = (address >> 7) & 8191, 1 << ((address >> 4) & 7)
                 if page[byte] & bit:
                     continue
@@ -271,7 +311,6 @@ class Walk:
                 parents.extend([index] * (len(following) - known))
                 known = len(following)
             index += 1
-        return following
 
     def _see_class(self, cls: type, index: int, following: list[Any]) -> None:
         """Visit the class of the first instance of it that is met."""
@@ -333,23 +372,28 @@ class Walk:
         kept = {index: obj for index, obj, _, _ in self.grown}
         kept.update(self.buffer_parents)
         kept.update(enumerate(self.roots))
-        for index in indexes:
-            if index not in kept:
-                self._go_down(self.chain(index), kept)
+        below: dict[int, dict[int, int]] = {}
+        for target in indexes:
+            index = target
+            while index not in kept and self.addresses[index] not in below.setdefault(self.parents[index], {}):
+                below[self.parents[index]][self.addresses[index]] = index
+                index = self.parents[index]
+        for parent in sorted(below):  # what is above has a smaller index
+            if parent in kept:
+                self._pick(kept[parent], below[parent], kept)
+            self.pacer.breathe()
         return kept
 
-    def _go_down(self, chain: list[int], kept: dict[int, Any]) -> None:
-        """Find each object of a chain among what the one before it refers to; stop where it has changed."""
-        obj = self.roots[chain[0]]
-        for index in chain[1:]:
-            if index in kept:
-                obj = kept[index]
-                continue
-            address = self.addresses[index]
-            found = [ref for ref in references(obj, self.kinds) if id(ref) == address]
-            if not found:
-                return
-            obj = kept[index] = found[0]
+    def _pick(self, parent: object, wanted: dict[int, int], kept: dict[int, Any]) -> None:
+        """Find objects by address among what one object refers to; those that have gone stay unknown."""
+        left = len(wanted)
+        for ref in references(parent, self.kinds):
+            index = wanted.get(id(ref))
+            if index is not None and index not in kept:
+                kept[index] = ref
+                left -= 1
+                if left == 0:
+                    return
 
     def chain(self, index: int) -> list[int]:
         """Return the indexes from the root to an object."""

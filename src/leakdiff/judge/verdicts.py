@@ -17,7 +17,7 @@ from leakdiff.model.report import Finding, TypeGrowth, Verdict
 from leakdiff.model.series import Growth, series_of
 from leakdiff.model.signals import FLOORS, LEAST_NATIVE, Rate, rate_text
 
-_RANK = {
+RANK = {
     Verdict.LEAK: 0,
     Verdict.NATIVE: 1,
     Verdict.FILLING: 2,
@@ -141,7 +141,7 @@ def _rested(opinion: Opinion) -> Opinion:
 
 def _owned(evidence: Evidence, going: Sequence[Growth]) -> list[Finding]:
     findings = [
-        _finding(suspect, evidence, opinion.verdict, opinion.because)
+        finding_of(suspect, evidence, opinion.verdict, opinion.because)
         for suspect, opinion in _opinions(evidence, going)
         if _is_worth_telling(suspect, evidence, going)
     ]
@@ -202,7 +202,8 @@ def _is_worth_telling(suspect: Suspect, evidence: Evidence, going: Sequence[Grow
     return (found.objects or found.entries) / max(1, evidence.deep_units) >= 0.01 * whole
 
 
-def _finding(suspect: Suspect, evidence: Evidence, verdict: Verdict, because: str) -> Finding:
+def finding_of(suspect: Suspect, evidence: Evidence, verdict: Verdict, because: str) -> Finding:
+    """Put what is known of a suspect into a finding."""
     found, owner, units = suspect.found, suspect.owner, evidence.deep_units
     types = [
         TypeGrowth(name, count / units, count, owner.sites_by_type.get(name)) for name, count in found.types.items()
@@ -232,13 +233,13 @@ def _finding(suspect: Suspect, evidence: Evidence, verdict: Verdict, because: st
     )
 
 
-def _entry_rate(suspect: Suspect, units: int) -> float | None:
+def _entry_rate(suspect: Suspect, units: float) -> float | None:
     if not suspect.found.entries:
         return None
     return suspect.series.mean if suspect.series.gains and suspect.series.mean > 0 else suspect.found.entries / units
 
 
-def _entries_as_types(suspect: Suspect, units: int) -> list[TypeGrowth]:
+def _entries_as_types(suspect: Suspect, units: float) -> list[TypeGrowth]:
     """Count the keys and values that gc cannot tell from old ones: so many an entry, times the entries gained."""
     gained, sites = suspect.found.entries, suspect.owner.sites_by_type
     counted = [(entry.name, round(entry.per_entry * gained)) for entry in suspect.owner.entry_types]
@@ -274,7 +275,7 @@ def _without_owner(  # noqa: PLR0911 - one return for each kind of growth
         return []
     orphans = [suspect for suspect in evidence.suspects if suspect.found.orphan]
     if orphans:
-        return [_finding(suspect, evidence, Verdict.NATIVE, _why_orphan(suspect)) for suspect in orphans[:3]]
+        return [finding_of(suspect, evidence, Verdict.NATIVE, _why_orphan(suspect)) for suspect in orphans[:3]]
     whole = {growth.signal: growth.rate for growth in going}
     blocks = whole.get("blocks", 0.0)
     if blocks > 0:
@@ -388,7 +389,7 @@ def _ownerless(kind: str, because: str, rate: Rate, survivors: Sequence[Survivor
 
 
 def _conclude(evidence: Evidence, going: Sequence[Growth], findings: list[Finding]) -> Judgement:
-    findings.sort(key=lambda finding: _RANK[finding.verdict])  # stable: the heavier stay first
+    findings.sort(key=lambda finding: RANK[finding.verdict])  # stable: the heavier stay first
     told = [finding for finding in findings if finding.verdict is not Verdict.STABLE]
     if told:
         return Judgement(told[0].verdict, told[0].because, tuple(findings))

@@ -25,7 +25,7 @@ class Suspect:
     found: Accumulation
     owner: Owner
     lengths: tuple[int, ...] = ()
-    units: tuple[int, ...] = ()
+    units: tuple[float, ...] = ()
     rate: float = 0.0
 
     @property
@@ -72,7 +72,7 @@ class Evidence:
     suspected: tuple[Growth, ...] = ()
     growing: tuple[Growth, ...] = ()
     watched: tuple[Round, ...] = ()
-    deep_units: int = 0
+    deep_units: float = 0
     is_whole: bool = True
     suspects: tuple[Suspect, ...] = ()
     survivors: tuple[Survivor, ...] = ()

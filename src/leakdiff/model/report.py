@@ -119,6 +119,7 @@ class Report:
         cost: What the check cost.
         python: Version of the interpreter.
         version: Version of leakdiff.
+        unit: What rates count by, in the singular: ``unit`` of work, or ``second`` or ``hour`` of live traffic.
     """
 
     verdict: Verdict
@@ -129,6 +130,7 @@ class Report:
     cost: Cost = Cost()
     python: str = ""
     version: str = ""
+    unit: str = "unit"
 
     def __str__(self) -> str:
         from leakdiff.render.text import headline

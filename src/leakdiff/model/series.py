@@ -23,7 +23,7 @@ class Series:
     """
 
     gains: tuple[int, ...]
-    units: tuple[int, ...]
+    units: tuple[float, ...]
 
     @property
     def rate(self) -> float:

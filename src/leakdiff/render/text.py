@@ -20,7 +20,7 @@ def headline(report: Report) -> str:
     told = [finding for finding in report.findings if finding.verdict is report.verdict]
     if not told or report.verdict is Verdict.STABLE:
         return f"leakdiff: {report.verdict}  {printable(report.because)}"
-    return f"leakdiff: {_title(told[0])}"
+    return f"leakdiff: {_title(told[0], report.unit)}"
 
 
 def render_text(report: Report) -> str:
@@ -52,39 +52,39 @@ def printable(text: str) -> str:
     )
 
 
-def _title(finding: Finding) -> str:
-    return f"{finding.verdict}  {_claim(finding)}    [{finding.fingerprint}]"
+def _title(finding: Finding, unit: str) -> str:
+    return f"{finding.verdict}  {_claim(finding, unit)}    [{finding.fingerprint}]"
 
 
-def _claim(finding: Finding) -> str:
+def _claim(finding: Finding, unit: str) -> str:
     rate = finding.per_unit
     if finding.owner is None:
-        return _claim_without_owner(finding)
+        return _claim_without_owner(finding, unit)
     name = printable(finding.owner)
     if finding.verdict is Verdict.FILLING and finding.bound is not None:
         return f"{name} fills up: {finding.bound.filled:,} of {finding.bound.limit:,} entries, then it stops"
     if finding.entries_per_unit is not None:
         each = f", {size(finding.per_entry)} each" if finding.per_entry else ""
-        return f"{name} grows by {rate_text(finding.entries_per_unit)} entries per unit{each}, never shrinks"
+        return f"{name} grows by {rate_text(finding.entries_per_unit)} entries per {unit}{each}, never shrinks"
     if rate.objects == 0:
-        return f"{name} grows by {size(rate.bytes)} per unit, never shrinks"
-    return f"{name} grows by {rate_text(rate.objects)} objects per unit, {size(rate.bytes)}, never shrinks"
+        return f"{name} grows by {size(rate.bytes)} per {unit}, never shrinks"
+    return f"{name} grows by {rate_text(rate.objects)} objects per {unit}, {size(rate.bytes)}, never shrinks"
 
 
-def _claim_without_owner(finding: Finding) -> str:
+def _claim_without_owner(finding: Finding, unit: str) -> str:
     rate = finding.per_unit
     if finding.types:
         first = finding.types[0]
-        return f"{rate_text(first.per_unit)} {printable(first.name)} per unit stay alive without a Python owner"
+        return f"{rate_text(first.per_unit)} {printable(first.name)} per {unit} stay alive without a Python owner"
     if finding.owner_type == "C heap":
-        return f"the C heap grows by {size(rate.native_bytes or 0)} per unit"
+        return f"the C heap grows by {size(rate.native_bytes or 0)} per {unit}"
     if finding.owner_type == "file descriptors":
         return "file descriptors are opened and never closed"
-    return f"{rate_text(rate.blocks or 0)} memory blocks per unit stay allocated without an owner"
+    return f"{rate_text(rate.blocks or 0)} memory blocks per {unit} stay allocated without an owner"
 
 
 def _block(finding: Finding, report: Report) -> str:
-    lines = [f"leakdiff: {_title(finding)}", ""]
+    lines = [f"leakdiff: {_title(finding, report.unit)}", ""]
     lines.extend(f"  {name:<5}  {printable(text)}" for name, text in _rows(finding, report))
     return "\n".join(lines)
 

@@ -1,0 +1,103 @@
+"""The heap's part of a snapshot: types, owners and sites, from one walk that lets other threads run."""
+
+from __future__ import annotations
+
+import time
+
+import attrs
+
+from leakdiff.capture.census import CensusWalk
+from leakdiff.capture.inventory import Inventory, take_inventory
+from leakdiff.capture.roots import Root, Roots, find_roots, own_parts
+from leakdiff.capture.sites import live_sites
+from leakdiff.capture.walk import Budget, Pacer
+from leakdiff.model.snapshot import Heap, SnapshotCost
+
+_MOST_OBJECTS = 50_000_000
+_REST = 0.0005  # seconds of rest after 2 ms of work
+
+
+class Stopwatch:
+    """CPU seconds of this thread and the time on the wall."""
+
+    def __init__(self) -> None:
+        self._cpu = time.thread_time()
+        self._wall = time.monotonic()
+
+    def cost(self, stall: float = 0.0, memory: int = 0, walked: int = 0) -> SnapshotCost:
+        """Return the cost so far."""
+        return SnapshotCost(
+            cpu_seconds=time.thread_time() - self._cpu,
+            seconds=time.monotonic() - self._wall,
+            longest_stall=stall,
+            memory=memory,
+            walked=walked,
+        )
+
+
+@attrs.define(eq=False)
+class HeapReading:
+    """What one walk saw; holds live objects until the snapshot is made.
+
+    Attributes:
+        walk: The finished walk.
+        roots: Where it started.
+        inventory: The containers by name; None if they were not asked for.
+        sites: Allocation sites, if they could be read.
+        notes: What was left out, in sentences.
+    """
+
+    walk: CensusWalk
+    roots: Roots
+    inventory: Inventory | None
+    notes: list[str] = attrs.field(factory=list)
+
+    @property
+    def walked(self) -> int:
+        """How many objects were walked."""
+        return len(self.walk.addresses)
+
+    def heap(self, *, sites: bool | str) -> Heap:
+        """Return it as names and numbers.
+
+        Args:
+            sites: Whether to read tracemalloc: ``"auto"`` does if it is on and small.
+        """
+        started = time.perf_counter()
+        found, note = live_sites(force=sites is True) if sites else (None, None)
+        if found is not None:
+            self.walk.pacer.longest = max(self.walk.pacer.longest, time.perf_counter() - started)
+        self.notes.extend(text for text in (self.walk.budget.spent, note) if text is not None)
+        return Heap(
+            types=self.walk.counts.types(),
+            large_bytes=self.walk.counts.large_bytes,
+            owners=self.inventory.sizes() if self.inventory is not None else None,
+            least_entries=self.inventory.least_entries if self.inventory is not None else 0,
+            sites=found,
+            is_whole=self.walk.budget.spent is None,
+        )
+
+
+def read_heap(*, owners: bool, seconds: float, rest: float = _REST) -> HeapReading:
+    """Walk the heap.
+
+    Args:
+        owners: Whether to name containers.
+        seconds: How long the walk may take.
+        rest: Seconds it rests after every 2 ms of work.
+    """
+    return _read(find_roots(), owners=owners, seconds=seconds, rest=rest)
+
+
+def rehearse() -> None:
+    """Do all that a snapshot of the heap does on a heap of three objects: what first use leaves behind is left now."""
+    sample = {"things": {f"key-{number}": [number] for number in range(9)}, "more": list(range(9))}
+    reading = _read(Roots((Root("module", "rehearsal", sample),), ()), owners=True, seconds=1.0, rest=0.0)
+    reading.heap(sites=False)
+
+
+def _read(roots: Roots, *, owners: bool, seconds: float, rest: float) -> HeapReading:
+    walk = CensusWalk(Budget(_MOST_OBJECTS, seconds), pacer=Pacer(rest=rest))
+    walk.from_roots(*roots.targets(), avoid=own_parts())
+    walk.add_up()
+    return HeapReading(walk, roots, take_inventory(walk, roots) if owners else None)

@@ -1,0 +1,129 @@
+"""Windows of live traffic: what is born in one and survives the next, and who holds it."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+
+from leakdiff.capture.marks import FreezeMark, is_frozen_by_others
+from leakdiff.capture.newborn import Newborn
+from leakdiff.capture.owners import LengthWatch, OwnerReader, with_births
+from leakdiff.capture.roots import Roots, find_roots, own_parts
+from leakdiff.capture.sites import Sources, common_stacks, newborn_under
+from leakdiff.capture.walk import Budget, Lengths, Pacer, Walk
+from leakdiff.model.heap import HeapGraph
+from leakdiff.model.owner import Accumulation, Owner
+
+_READINGS = 20  # of the owners' lengths in the last part of a watch
+_SLICE = 4_096
+_REST = 0.0005  # seconds of rest after 2 ms of work
+_MOST_OBJECTS = 50_000_000
+
+Wait = Callable[[float], bool]  # waits so many seconds; says whether to end early
+
+
+@attrs.define(eq=False)
+class Windows:
+    """What the windows left behind, live: to be read by an ``OwnerReader`` and let go.
+
+    Attributes:
+        newborn: New objects and the old ones that hold them.
+        roots: Where the walk started.
+        windows: How many windows there were.
+        seconds: How long they lasted together.
+        longest_stall: Longest time, in seconds, that other threads could not run because of the walks.
+    """
+
+    newborn: Newborn
+    roots: Roots
+    windows: int
+    seconds: float
+    longest_stall: float
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what was left out, in sentences."""
+        spent = self.newborn.walk.budget.spent
+        return (spent,) if spent is not None else ()
+
+    def graph(self) -> HeapGraph:
+        """Return new objects and holders as a value; its unit is a second."""
+        return self.newborn.as_graph(self.windows, max(1, round(self.seconds)))
+
+
+def can_mark() -> bool:
+    """Tell whether the heap may be frozen: not where someone else did so."""
+    return not is_frozen_by_others()
+
+
+def live_windows(windows: int, seconds: float, budget: float, wait: Wait) -> Windows:
+    """Let traffic run through windows under a mark, and walk the heap before and after.
+
+    Nothing is stopped: a mark takes microseconds, collections walk only what is new, walks rest. What is born while
+    the last walk goes on counts as in flight. Cyclic garbage that was older than the mark is collected after it.
+
+    Args:
+        windows: How many.
+        seconds: How long each is.
+        budget: Seconds each walk may take.
+        wait: What waits for a window to end.
+    """
+    before = _lengths(budget)
+    births: dict[int, int] = {}
+    started = time.monotonic()
+    with FreezeMark() as mark:
+        for number in range(1, windows + 1):
+            wait(seconds)
+            mark.collect()
+            _note_births(births, mark.cohort(), number)
+            mark.again()
+        lasted = time.monotonic() - started
+        roots, pacer = find_roots(), Pacer(rest=_REST)
+        walk = Walk(Budget(_MOST_OBJECTS, budget), new=births, before=before, pacer=pacer)
+        walk.from_roots(*roots.targets(), avoid=own_parts())
+        newborn = Newborn(walk)
+        newborn.gather()
+        newborn.born_meanwhile(mark.cohort(), windows)
+    return Windows(newborn, roots, windows, lasted, pacer.longest)
+
+
+def _lengths(budget: float) -> Lengths:
+    walk = Walk(Budget(_MOST_OBJECTS, budget), pacer=Pacer(rest=_REST))
+    walk.from_roots(*find_roots().targets(), avoid=own_parts())
+    return walk.lengths
+
+
+def _note_births(births: dict[int, int], cohort: Sequence[Any], number: int) -> None:
+    """Remember in which window objects were born; a later birth at an address wins."""
+    for at in range(0, len(cohort), _SLICE):
+        births.update(dict.fromkeys(map(id, cohort[at : at + _SLICE]), number))
+
+
+def births_of(reader: OwnerReader, found: Accumulation, owner: Owner) -> Owner:
+    """Add allocation sites to an owner, where the program has tracemalloc on."""
+    if not tracemalloc.is_tracing():
+        return owner
+    new = reader.newborn.walk.new.keys()
+    return with_births(owner, found, common_stacks(newborn_under(reader.holders(found), new)), Sources())
+
+
+def read_lengths(watch: LengthWatch, seconds: float, wait: Wait) -> tuple[float, ...]:
+    """Read how the owners' lengths go on while traffic does.
+
+    Returns:
+        Seconds between the readings.
+    """
+    watch.make_room(_READINGS + 1)
+    watch.read()
+    gaps: list[float] = []
+    for _ in range(_READINGS):
+        started = time.monotonic()
+        ended = wait(seconds / _READINGS)
+        watch.read()
+        gaps.append(time.monotonic() - started)
+        if ended:
+            break
+    return tuple(gaps)

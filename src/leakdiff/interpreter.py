@@ -1,0 +1,20 @@
+"""Which interpreters leakdiff can read the heap of."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+from leakdiff.errors import UnsupportedInterpreter
+
+
+def require_supported_interpreter() -> None:
+    """Refuse politely where the heap cannot be read exactly.
+
+    Raises:
+        UnsupportedInterpreter: Elsewhere than on CPython 3.11 or newer with the GIL.
+    """
+    if sys.implementation.name != "cpython" or sys.version_info < (3, 11):
+        raise UnsupportedInterpreter(f"{platform.python_implementation()} {platform.python_version()}")
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        raise UnsupportedInterpreter(f"a free-threaded build of CPython {platform.python_version()}")

@@ -1,0 +1,315 @@
+"""The table of contents of the live regime: snapshots of a process that cannot repeat its work, and what they tell."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Literal, Self
+
+import attrs
+
+from leakdiff.__about__ import __version__
+from leakdiff.errors import BadOption
+from leakdiff.interpreter import require_supported_interpreter
+from leakdiff.model.report import Cost, Report
+from leakdiff.model.snapshot import Snapshot
+from leakdiff.options import DEFAULTS
+
+if TYPE_CHECKING:
+    from leakdiff.judge.verdicts import Judgement
+    from leakdiff.model.diff import Diff
+
+Sites = Literal["auto"] | bool
+Who = tuple[str | None, str | None, str | None]
+Wait = Callable[[float], bool]
+
+_LONGEST = 86_400.0
+_MOST_WINDOWS = 50
+_HOURLY = 600.0  # seconds from which rates are told by the hour
+_FROZEN = (
+    "the heap was frozen by someone else (gc.freeze), and unfreezing it would undo their work: owners were compared "
+    "by their lengths at the borders of the windows instead of by what is new"
+)
+_rehearsed = 0  # the process that did; what first use leaves on the heap is there before anything is counted
+
+
+def snapshot(  # noqa: PLR0913 - each argument is a knob of its own
+    *,
+    label: str | None = None,
+    sites: Sites = "auto",
+    owners: bool = True,
+    budget: float = DEFAULTS.max_seconds,
+    units: Callable[[], int] | None = None,
+    service: str | None = None,
+    version: str | None = None,
+    revision: str | None = None,
+) -> Snapshot:
+    """Return everything leakdiff can know of this process now, as names and numbers.
+
+    It walks the heap forward from named roots, a few milliseconds at a time, and lets other threads run in
+    between. It holds no object of the program and can be kept, compared and stored.
+
+    Args:
+        label: A name for it.
+        sites: Whether to read allocation sites from tracemalloc; ``"auto"`` does if it is on and keeps little.
+        owners: Whether to name containers and read their lengths.
+        budget: Seconds the walk may take; what was not reached then is said in ``left_out``.
+        units: What returns the units of work done so far; ``leakdiff.count_units`` otherwise.
+        service: ``service.name``; from the environment or installed metadata otherwise.
+        version: ``service.version``.
+        revision: ``vcs.ref.head.revision``.
+
+    Raises:
+        BadOption: If an argument cannot work.
+        UnsupportedInterpreter: Elsewhere than on CPython 3.11 or newer with the GIL.
+    """
+    require_supported_interpreter()
+    _check(label, sites, budget)
+    _rehearse()
+    taken = measure(label=label, units=units, who=(service, version, revision))
+    return _deepen(taken, sites=sites, budget=budget, owners=owners)
+
+
+def _check(label: object, sites: object, budget: object) -> None:
+    if label is not None and type(label) is not str:
+        raise BadOption("label", label, "a text")
+    if sites not in ("auto", True, False):
+        raise BadOption("sites", sites, "True, False or 'auto'")
+    if type(budget) not in (int, float) or not budget > 0:  # type: ignore[operator]
+        raise BadOption("budget", budget, "a number of seconds above 0")
+
+
+def measure(
+    *, label: str | None = None, units: Callable[[], int] | None = None, who: Who = (None, None, None)
+) -> Snapshot:
+    """Return a cheap measurement, without a walk: the process's memory and its container's."""
+    from leakdiff.capture.cgroups import read_cgroup
+    from leakdiff.capture.identity import now, read_identity
+    from leakdiff.capture.process import read_memory
+    from leakdiff.capture.snapshots import Stopwatch
+    from leakdiff.capture.traffic import read_units
+
+    clock = Stopwatch()
+    service, version, revision = who
+    notes: list[str] = []
+    taken = Snapshot(
+        taken=now(),
+        identity=read_identity(service=service, version=version, revision=revision),
+        label=label,
+        memory=read_memory(cheap=True),
+        cgroup=read_cgroup(),
+        units=read_units(units, notes),
+        left_out=tuple(notes),
+    )
+    return attrs.evolve(taken, cost=clock.cost())
+
+
+def _deepen(taken: Snapshot, *, sites: Sites, budget: float, owners: bool) -> Snapshot:
+    from leakdiff.capture.process import read_memory
+    from leakdiff.capture.resources import read_resources
+    from leakdiff.capture.snapshots import Stopwatch, read_heap
+
+    clock = Stopwatch()
+    memory = read_memory(cheap=False)
+    resources, notes = read_resources()
+    reading = read_heap(owners=owners, seconds=budget)
+    heap = reading.heap(sites=sites)
+    walk = reading.walk
+    return attrs.evolve(
+        taken,
+        memory=memory,
+        resources=resources,
+        heap=heap,
+        left_out=(*taken.left_out, *notes, *reading.notes),
+        cost=clock.cost(walk.pacer.longest, walk.memory(), len(walk.addresses)),
+    )
+
+
+def _rehearse() -> None:
+    global _rehearsed  # noqa: PLW0603 - once a process
+    if _rehearsed == os.getpid():
+        return
+    from leakdiff.capture.resources import read_resources
+    from leakdiff.capture.snapshots import rehearse
+    from leakdiff.compare import difference  # noqa: F401 - imported before anything is counted
+    from leakdiff.render import snapshots  # noqa: F401
+
+    measure()
+    read_resources()
+    rehearse()
+    _rehearsed = os.getpid()
+
+
+def diff(before: Snapshot, after: Snapshot | None = None) -> Diff:
+    """Return what changed between two snapshots; without ``after``, between one and now.
+
+    The two may be of different processes, hosts and versions: owners are compared by name. What cannot be
+    compared is said in ``incomparable``.
+    """
+    return (after if after is not None else snapshot()) - before
+
+
+def explain(diff: Diff, *, budget: float = DEFAULTS.max_seconds) -> Report:
+    """Say who holds what grew between two snapshots: look again, in this process, at the owners that gained.
+
+    A third look is what accuses: an owner is a LEAK if it has grown since the later snapshot as well; from two looks
+    alone nobody is accused. The snapshots may be of another process of the same program: owners are found by path.
+
+    Args:
+        diff: What ``leakdiff.diff`` returned.
+        budget: Seconds the walk may take.
+
+    Raises:
+        BadOption: If an argument cannot work.
+        UnsupportedInterpreter: Elsewhere than on CPython 3.11 or newer with the GIL.
+    """
+    require_supported_interpreter()
+    _check(None, "auto", budget)
+    _rehearse()
+    from leakdiff.capture.explained import owners_at
+    from leakdiff.capture.identity import now, read_identity
+    from leakdiff.capture.snapshots import Stopwatch, read_heap
+    from leakdiff.compare.lengths import suspects_of_diff
+    from leakdiff.judge.live import judge_live
+
+    clock = Stopwatch()
+    is_same = read_identity().instance == diff.after.identity.instance
+    since = now().monotonic - diff.after.taken.monotonic if is_same else None
+    reading = read_heap(owners=True, seconds=budget)
+    owners = owners_at(reading, [change.name for change in diff.owners.growing()])
+    unit, length = ("hour", 3600) if diff.seconds >= _HOURLY else ("second", 1)
+    suspects, notes = suspects_of_diff(diff, owners, since, length)
+    judgement = judge_live(suspects, max(diff.seconds, 1.0) / length, f"{diff.seconds:,.0f} s between two looks", unit)
+    cost = Cost(clock.cost().cpu_seconds, reading.walked)
+    return _report(judgement, (*notes, *diff.incomparable, *reading.notes), cost, unit)
+
+
+def watch(seconds: float = 60.0, windows: int = 2, *, budget: float = DEFAULTS.max_seconds) -> Report:
+    """Watch live traffic and say who keeps what it leaves behind.
+
+    The time is cut into marked windows and one more part: what is born in a window and survives the next is suspect,
+    what is in flight is not; in the last part the suspects' lengths are read to see whether they go on. Call it from
+    any thread while others serve; ``watching`` does so in the background.
+
+    Args:
+        seconds: How long in all, without the two walks of the heap.
+        windows: How many windows.
+        budget: Seconds each walk may take.
+
+    Raises:
+        BadOption: If an argument cannot work.
+        UnsupportedInterpreter: Elsewhere than on CPython 3.11 or newer with the GIL.
+    """
+    return _watch(seconds, windows, budget, _sleep)
+
+
+class watching:  # noqa: N801 - a context manager that reads like a verb, as contextlib's do
+    """Watch the traffic of a ``with`` block from a thread in the background, as ``watch`` does.
+
+    The end of the block waits until the watch is over; let the traffic go on for as long.
+
+    Attributes:
+        report: The report, once the block has ended.
+    """
+
+    def __init__(self, seconds: float = 60.0, windows: int = 2, *, budget: float = DEFAULTS.max_seconds) -> None:
+        _check_watch(seconds, windows, budget)
+        self.report: Report | None = None
+        self._arguments = seconds, windows, budget
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="leakdiff-watch", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            self.report = _watch(*self._arguments, _sleep)
+        except BaseException as error:  # noqa: BLE001 - raised again where the block ends
+            self._error = error
+
+
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
+def _check_watch(seconds: object, windows: object, budget: object) -> None:
+    _check(None, "auto", budget)
+    if type(seconds) not in (int, float) or not 0 < seconds < _LONGEST:  # type: ignore[operator]
+        raise BadOption("seconds", seconds, f"a number above 0 and below {_LONGEST:,}")
+    if type(windows) is not int or not 2 <= windows <= _MOST_WINDOWS:
+        raise BadOption("windows", windows, f"a whole number from 2 to {_MOST_WINDOWS}")
+
+
+def _watch(seconds: float, windows: int, budget: float, wait: Wait) -> Report:
+    require_supported_interpreter()
+    _check_watch(seconds, windows, budget)
+    _rehearse()
+    from leakdiff.capture.windows import can_mark
+
+    part = seconds / (windows + 1)
+    return (_marked if can_mark() else _unmarked)(windows, part, budget, wait)
+
+
+def _marked(windows: int, part: float, budget: float, wait: Wait) -> Report:
+    from leakdiff.capture.owners import OwnerReader, watch_lengths
+    from leakdiff.capture.snapshots import Stopwatch
+    from leakdiff.capture.windows import births_of, live_windows, read_lengths
+    from leakdiff.compare.cohorts import suspects_of_windows, that_stay
+    from leakdiff.judge.live import judge_live
+    from leakdiff.ownership.accumulate import find_accumulations
+
+    clock = Stopwatch()
+    seen = live_windows(windows, part, budget, wait)
+    graph = seen.graph()
+    found = that_stay(find_accumulations(graph), graph)
+    reader = OwnerReader(seen.newborn, seen.roots)
+    owners = [births_of(reader, item, reader.read(item)) for item in found]
+    lengths = watch_lengths(reader, found)
+    walked, notes, lasted = len(seen.newborn.walk.addresses), seen.notes(), seen.seconds
+    del reader, seen
+    gaps = read_lengths(lengths, part, wait)
+    suspects = suspects_of_windows(found, owners, [lengths.lengths(at) for at in range(len(found))], gaps, lasted)
+    judgement = judge_live(suspects, lasted, f"{windows} windows of {part:.3g} s", "second")
+    return _report(judgement, (*notes, *graph.left_out), Cost(clock.cost().cpu_seconds, walked), "second")
+
+
+def _unmarked(windows: int, part: float, budget: float, wait: Wait) -> Report:
+    """Where someone else froze the heap: compare the lengths of owners at the borders of the windows."""
+    from leakdiff.capture.explained import owners_at
+    from leakdiff.capture.snapshots import Stopwatch, read_heap
+    from leakdiff.compare.lengths import grown_paths, suspects_of_snapshots
+    from leakdiff.judge.live import judge_live
+
+    clock, taken = Stopwatch(), [_deepen(measure(), sites=False, budget=budget, owners=True)]
+    for _ in range(windows + 1):
+        wait(part)
+        taken.append(_deepen(measure(), sites=False, budget=budget, owners=True))
+    reading = read_heap(owners=True, seconds=budget)
+    suspects = suspects_of_snapshots(taken, owners_at(reading, grown_paths(taken)))
+    lasted = taken[-1].taken.monotonic - taken[0].taken.monotonic
+    judgement = judge_live(suspects, lasted, f"{windows + 1} windows of {part:.3g} s", "second")
+    return _report(judgement, (_FROZEN, *reading.notes), Cost(clock.cost().cpu_seconds, reading.walked), "second")
+
+
+def _report(judgement: Judgement, notes: Iterable[str], cost: Cost, unit: str) -> Report:
+    return Report(
+        verdict=judgement.verdict,
+        because=judgement.because,
+        findings=judgement.findings,
+        not_analysed=tuple(dict.fromkeys(notes)),
+        cost=cost,
+        python=platform.python_version(),
+        version=__version__,
+        unit=unit,
+    )
