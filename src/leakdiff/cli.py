@@ -1,11 +1,10 @@
-"""The command line: ``leakdiff check``, ``leakdiff demo``, ``leakdiff selftest``."""
+"""The command line: ``leakdiff check``, ``diff``, ``show``, ``trend``, ``store``, ``demo`` and ``selftest``."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -14,11 +13,12 @@ from pathlib import Path
 import attrs
 
 from leakdiff.__about__ import __version__
-from leakdiff.errors import CannotWrite, LeakdiffError, StepFailed, StepForked
+from leakdiff.errors import LeakdiffError, StepFailed, StepForked
+from leakdiff.history_commands import CLEAN, LEAKS, TROUBLE, add_history_commands
 from leakdiff.model.report import ACCUSING, Report, Verdict
 from leakdiff.options import DEFAULTS, Options
+from leakdiff.store.files import write_whole
 
-CLEAN, LEAKS, TROUBLE = 0, 1, 2
 _SHOWN_KNOBS = ("rounds", "units", "warmup", "patience")
 
 
@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--fixed", action="store_true", help="run the service with both leaks fixed")
     _add_json(demo)
     demo.set_defaults(run=_run_demo)
+    add_history_commands(commands)
     selftest = commands.add_parser("selftest", help="plant a leak of every kind, and a clean twin, and judge them")
     selftest.add_argument("plants", nargs="*", metavar="NAME", help="only these plants")
     selftest.set_defaults(run=_run_selftest)
@@ -151,37 +152,5 @@ def _deliver(report: Report, path: str | None) -> int:
     else:
         print(report.text())
         if path is not None:
-            write_whole(Path(path), report.json())
+            write_whole(Path(path), report.json().encode())
     return exit_status(report)
-
-
-def _umask() -> int:
-    """Return the mask for new files; it can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file completely or not at all.
-
-    Raises:
-        CannotWrite: If it cannot be written; nothing half-written stays.
-    """
-    temporary = None
-    given, path = path, path.resolve()  # through links, to what they point to
-    try:
-        if path.exists() and not path.is_file():  # a pipe or a device
-            path.write_text(text, encoding="utf-8")
-            return
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            file.write(text)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise CannotWrite(str(given), error) from error

@@ -100,12 +100,56 @@ class CannotMeasure(LeakdiffError, RuntimeError):
 
 
 class CannotWrite(LeakdiffError, OSError):
-    """A report could not be written; nothing half-written stays."""
+    """A report or a snapshot could not be written; nothing half-written stays."""
 
     slug = "cannot-write"
 
-    def __init__(self, path: str, error: OSError) -> None:
-        super().__init__(f"{path} could not be written: {error.strerror or error}. Nothing was left behind.")
+    def __init__(self, path: str, error: Exception) -> None:
+        reason = getattr(error, "strerror", None) or error
+        super().__init__(f"{path} could not be written: {reason}. Nothing was left behind.")
+
+
+class CannotRead(LeakdiffError, OSError, ValueError):
+    """A file holds no snapshot that this leakdiff can read."""
+
+    slug = "cannot-read"
+
+    def __init__(self, path: str, saw: str, todo: str) -> None:
+        super().__init__(f"{path} cannot be read: {saw}. {todo}")
+
+
+class StoreUnusable(LeakdiffError, OSError):
+    """A store cannot be opened, read or written; what it holds is as it was."""
+
+    slug = "store-unusable"
+
+    def __init__(self, place: str, saw: str, todo: str) -> None:
+        super().__init__(f"The store {place} cannot be used: {saw}. {todo}")
+
+
+class StoreLocked(StoreUnusable):
+    """Others held the store for longer than was allowed to wait."""
+
+    slug = "store-locked"
+
+    def __init__(self, place: str, seconds: float) -> None:
+        super().__init__(
+            place,
+            f"others held it for {seconds:g} s",
+            "Try again; if it stays locked, find who holds it (`fuser` on the file).",
+        )
+
+
+class SnapshotNotFound(LeakdiffError, LookupError):
+    """A store has no snapshot of this id."""
+
+    slug = "snapshot-not-found"
+
+    def __init__(self, place: str, number: int) -> None:
+        super().__init__(
+            f"The store {place} has no snapshot {number}: it never had, or thinned it out. "
+            "headers() lists those it has."
+        )
 
 
 class LeakFound(LeakdiffError, AssertionError):

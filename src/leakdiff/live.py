@@ -6,7 +6,8 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
@@ -16,16 +17,20 @@ from leakdiff.errors import BadOption
 from leakdiff.interpreter import require_supported_interpreter
 from leakdiff.model.report import Cost, Report
 from leakdiff.model.snapshot import Snapshot
+from leakdiff.model.trend import TrendRow
 from leakdiff.options import DEFAULTS
 
 if TYPE_CHECKING:
     from leakdiff.judge.verdicts import Judgement
     from leakdiff.model.diff import Diff
+    from leakdiff.model.trend import Point, Trend
+    from leakdiff.store.interface import Store
 
 Sites = Literal["auto"] | bool
 Who = tuple[str | None, str | None, str | None]
 Wait = Callable[[float], bool]
 
+TABLES = ("version", "instance", "path")
 _LONGEST = 86_400.0
 _MOST_WINDOWS = 50
 _HOURLY = 600.0  # seconds from which rates are told by the hour
@@ -107,15 +112,17 @@ def measure(
     return attrs.evolve(taken, cost=clock.cost())
 
 
-def _deepen(taken: Snapshot, *, sites: Sites, budget: float, owners: bool) -> Snapshot:
+def _deepen(
+    taken: Snapshot, *, sites: Sites, budget: float, owners: bool, should_stop: Callable[[], bool] | None = None
+) -> Snapshot:
     from leakdiff.capture.process import read_memory
     from leakdiff.capture.resources import read_resources
     from leakdiff.capture.snapshots import Stopwatch, read_heap
 
     clock = Stopwatch()
     memory = read_memory(cheap=False)
-    resources, notes = read_resources()
-    reading = read_heap(owners=owners, seconds=budget)
+    reading = read_heap(owners=owners, seconds=budget, should_stop=should_stop)
+    resources, notes = read_resources(reading.walk.noted)
     heap = reading.heap(sites=sites)
     walk = reading.walk
     return attrs.evolve(
@@ -313,3 +320,77 @@ def _report(judgement: Judgement, notes: Iterable[str], cost: Cost, unit: str) -
         version=__version__,
         unit=unit,
     )
+
+
+def trend(store: str | os.PathLike[str] | Store, *, since: float | None = None, now: float | None = None) -> Trend:
+    """Say what a history of snapshots amounts to: does it leak, since which version, who holds it, and until when.
+
+    Args:
+        store: Where the history is: ``sqlite:///path``, a path, or a store.
+        since: Only the last so many seconds of it; all of it if None.
+        now: The time to count ``since`` from, UTC seconds; the present if None.
+
+    Raises:
+        BadOption: If an argument cannot work.
+        StoreUnusable: If the store is missing, foreign, corrupt or locked.
+    """
+    from leakdiff.compare.history import history_of
+    from leakdiff.judge.trends import judge_history
+
+    with _opened(store) as history:
+        points = _points(history, since, now)
+        return judge_history(history_of(points), bounds=history.bounds(), limit=history.limit())
+
+
+def trend_table(
+    store: str | os.PathLike[str] | Store, by: str, *, since: float | None = None, now: float | None = None
+) -> tuple[TrendRow, ...]:
+    """Return how memory goes under each version or in each life of a process, or how each owner goes.
+
+    Args:
+        store: Where the history is.
+        by: ``version``, ``instance`` or ``path``.
+        since: Only the last so many seconds of it.
+        now: The time to count ``since`` from, UTC seconds.
+
+    Raises:
+        BadOption: If an argument cannot work.
+        StoreUnusable: If the store is missing, foreign, corrupt or locked.
+    """
+    from leakdiff.compare.history import history_of, points_by_instance
+    from leakdiff.model.history import MEMORY
+
+    if by not in TABLES:
+        raise BadOption("by", by, f"one of {', '.join(TABLES)}")
+    if by == "path":
+        owners = trend(store, since=since, now=now).owners
+        return tuple(TrendRow(name=o.path, memory=o.bytes, entries=o.entries, verdict=o.verdict) for o in owners)
+    with _opened(store) as history:
+        points = _points(history, since, now)
+    if by == "version":
+        versions = [(version.version, version) for version in history_of(points).versions]
+    else:
+        lives = {name: history_of(found).versions for name, found in points_by_instance(points).items()}
+        versions = [(name, found[-1]) for name, found in lives.items() if found]
+    courses = [(name, version.courses.get(MEMORY)) for name, version in versions]
+    return tuple(TrendRow(name=name, memory=course.trend if course else None) for name, course in courses)
+
+
+@contextmanager
+def _opened(store: str | os.PathLike[str] | Store) -> Iterator[Store]:
+    """Open what is named, and close it again; what was open stays so."""
+    from leakdiff.store.sqlite import open_store
+
+    opened = open_store(store, must_exist=True)
+    try:
+        yield opened
+    finally:
+        if opened is not store:
+            opened.close()
+
+
+def _points(store: Store, since: float | None, now: float | None) -> dict[str, list[Point]]:
+    if since is not None and (type(since) not in (int, float) or not since > 0):
+        raise BadOption("since", since, "a number of seconds above 0")
+    start = (now if now is not None else time.time()) - since if since is not None else None
+    return {name: store.points(name, start) for name in store.series()}

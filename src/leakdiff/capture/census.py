@@ -34,12 +34,12 @@ from leakdiff.model.snapshot import TypeCount
 _LARGE_OBJECT = 512  # bytes above which Python asks the C heap
 _PART = 4_096  # references handled between two counts of leaves
 _LARGE_LISTING = 20_000  # references whose listing is timed: a C loop that nothing interrupts
-_MOST_NOTED = 5_000
+MOST_NOTED = 50_000  # suspended coroutines, generators and tasks that are counted by name
 LEAST_ENTRIES = 4  # containers with fewer are not listed
 _LEAST_OF_TUPLES = 64  # tuples do not grow; only large ones may be rebuilt
 _LEAVES = (ATOM, TEXT, INTEGER)
 _NOTED = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
-_CONTAINERS = (dict, list, set, frozenset, collections.deque)
+CONTAINERS = (dict, list, set, frozenset, collections.deque)
 
 
 @attrs.define(eq=False)
@@ -92,6 +92,8 @@ class Counts:
         counts: Counter[str] = Counter()
         sizes: Counter[str] = Counter()
         for identity, cls in self.classes.items():
+            if cls is types.FrameType:  # looking at where a task waits makes one: they are not the program's
+                continue
             name = type_name(cls)
             counts[name] += self.by_type[identity]
             sizes[name] += self.bytes_by_type[identity]
@@ -182,15 +184,13 @@ class CensusWalk(Walk):
             super()._see_class(cls, index, following)
 
     def _count(self, level: Sequence[Any], index: int) -> None:
-        """Count the objects of a slice, but not copies that were made for the walk."""
-        copies = len(range(max(index, self._copies.start), min(index + len(level), self._copies.stop)))
-        if copies:
-            real = [obj for at, obj in enumerate(level, index) if at not in self._copies]
-            sizes = iter(self.counts.add(real))
-            self.bytes_below.extend(0 if at in self._copies else next(sizes) for at in range(index, index + len(level)))
-            return
-        self.bytes_below.extend(self.counts.add(level))
-        if not self.counts.noted.isdisjoint(map(id, map(type, level))) and len(self.noted) < _MOST_NOTED:
+        """Count the objects of a slice, but not the roots: namespaces of modules, and copies made for the walk."""
+        below, end, first = self.bytes_below, index + len(level), max(index, len(self.roots))
+        below.extend([0] * (end - len(below)))  # roots that are walked last have small indexes
+        if first < end:
+            counted = level if first == index else level[first - index :]
+            below[first:end] = array("Q", self.counts.add(counted))
+        if not self.counts.noted.isdisjoint(map(id, map(type, level))) and len(self.noted) < MOST_NOTED:
             self.noted.extend(obj for obj in level if id(type(obj)) in self.counts.noted)
 
     def _count_leaves(self) -> None:
@@ -237,6 +237,6 @@ def _parts(refs: Sequence[Any]) -> Iterator[Iterator[Any]]:
 
 def _least_entries(cls: type) -> int:
     """Return from how many entries on objects of a type are listed."""
-    if derives(cls, *_CONTAINERS):
+    if derives(cls, *CONTAINERS):
         return LEAST_ENTRIES
     return _LEAST_OF_TUPLES if derives(cls, tuple) else sys.maxsize

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from typing import Any
 
@@ -11,7 +12,7 @@ from leakdiff.capture.census import LEAST_ENTRIES, CensusWalk
 from leakdiff.capture.containers import length_of
 from leakdiff.capture.deep_size import DeepSizer
 from leakdiff.capture.entries import find_bound, key_shape, newest
-from leakdiff.capture.kinds import type_name
+from leakdiff.capture.kinds import derives, type_name
 from leakdiff.capture.naming import Rules, name_chain, quiet_rules
 from leakdiff.capture.roots import Roots, start_of
 from leakdiff.model.snapshot import OwnerSize
@@ -93,7 +94,7 @@ def take_inventory(walk: CensusWalk, roots: Roots) -> Inventory:
         if index in live:
             chain = [live[at] for at in walk.chain(index)]
             named = _name(chain, walk, index, roots, rules)
-            if named is not None:
+            if named is not None and not _holds_weakly(chain[-1]):
                 kind, root, path = named
                 held = holdings.setdefault(path, Holding(path, kind, root, chain))
                 held.add(length_of(chain[-1]), walk.bytes_below[index], chain)
@@ -122,6 +123,12 @@ def _name(chain: list[Any], walk: CensusWalk, index: int, roots: Roots, rules: R
     kind, name, first, rest = start_of(chain, roots[walk.chain(index)[0]])
     path = name + "".join(step.label for step in name_chain(rest, first, rules))
     return None if path == name or path.endswith(_NAMESPACE) or _CLASS_NAMESPACE in path else (kind, name, path)
+
+
+def _holds_weakly(container: Any) -> bool:
+    """Tell whether all of a sample of its values or members are weak references: it owns nothing."""
+    _, values = newest(container, _SAMPLE)
+    return bool(values) and all(derives(type(value), weakref.ref) for value in values)
 
 
 def _named(held: Holding) -> OwnerSize:

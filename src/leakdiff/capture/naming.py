@@ -157,10 +157,15 @@ def _function_part(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None
     if child is fields["__closure__"].__get__(parent) and len(rest) > 1:
         names = [n for n, cell in zip(code.co_freevars, child, strict=False) if cell is rest[0]]
         return f" closure {names[0]}" if names else " closure", 3
-    if type(child) is dict and rest:  # its __dict__, which is there: reading it could make one
-        key = _key_of(child, rest[0])
-        return (f".{key}", 2) if key is not None else (".__dict__", 1)
-    return None
+    return _function_attribute(child, rest)
+
+
+def _function_attribute(child: Any, rest: Sequence[Any]) -> Named | None:
+    """Name what stands in a function's ``__dict__``, which is there: reading that of the function could make one."""
+    if type(child) is not dict or not rest:
+        return None
+    key = _key_of(child, rest[0])
+    return (f".{key}", 2) if key is not None else (".__dict__", 1)
 
 
 def _suspended_local(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:

@@ -51,11 +51,11 @@ def _greenlet_frame(obj: object) -> types.FrameType | None:
 
 
 def array_items(obj: object, kinds: Kinds) -> list[Any]:
-    """Return what a numpy object array holds, and the array it is a view of."""
+    """Return what a numpy object array holds, empty places left out, or the array it is a view of."""
     cls: Any = kinds.ndarray
     base = cls.__dict__["base"].__get__(obj)
     if base is not None:
         return [base]
     if cls.__dict__["dtype"].__get__(obj).kind != "O":
         return []
-    return list(cls.__dict__["flat"].__get__(obj))
+    return [item for item in cls.__dict__["flat"].__get__(obj) if item is not None]

@@ -14,7 +14,7 @@ from typing import Any
 
 from leakdiff.capture.kinds import type_name
 from leakdiff.capture.places import most_telling, place_of
-from leakdiff.capture.roots import _thread_names
+from leakdiff.capture.roots import thread_names
 from leakdiff.capture.tasks import count_suspended, count_tasks
 from leakdiff.model.snapshot import Resources, Tally
 
@@ -64,7 +64,7 @@ def _threads() -> Counter[str]:
     """Count threads by name and line; the one that is here has no line, which would be that of the snapshot."""
     frames: dict[int, types.FrameType | None] = {**sys._current_frames()}  # noqa: SLF001 - the only way to them
     frames[threading.get_ident()] = None  # this function's own: a cycle that only the collector would end
-    known = _thread_names()
+    known = thread_names()
     names: Counter[str] = Counter()
     for ident, frame in frames.items():
         name = known.get(ident, "unnamed thread")

@@ -155,7 +155,7 @@ def _modules() -> Iterator[Root]:
 
 
 def _frames() -> Iterator[Root]:
-    names = _thread_names()
+    names = thread_names()
     here = threading.get_ident()
     for ident, top in sys._current_frames().items():  # noqa: SLF001 - the only way to other threads' frames
         where = "" if ident == here else f" in thread {names.get(ident, ident)!r}"
@@ -172,7 +172,7 @@ def _frames() -> Iterator[Root]:
             yield Root("exception", f"handled in thread {names.get(ident, ident)!r}", [held])
 
 
-def _thread_names() -> dict[int, str]:
+def thread_names() -> dict[int, str]:
     """Return thread names by ident, as they were set: ``Thread.name`` may be a property of the user's."""
     names = {}
     for ident, thread in dict.copy(threading._active).items():  # type: ignore[attr-defined]  # noqa: SLF001

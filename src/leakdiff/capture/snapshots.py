@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Iterable
+from collections.abc import Callable
 
 import attrs
 
-from leakdiff.capture.census import CensusWalk
+from leakdiff.capture.census import MOST_NOTED, CensusWalk
 from leakdiff.capture.inventory import Inventory, take_inventory
 from leakdiff.capture.roots import Root, Roots, find_roots, own_parts
 from leakdiff.capture.sites import live_sites
@@ -67,7 +70,9 @@ class HeapReading:
         found, note = live_sites(force=sites is True) if sites else (None, None)
         if found is not None:
             self.walk.pacer.longest = max(self.walk.pacer.longest, time.perf_counter() - started)
-        self.notes.extend(text for text in (self.walk.budget.spent, note) if text is not None)
+        many = len(self.walk.noted) >= MOST_NOTED
+        cut = f"only the first {MOST_NOTED:,} generators and tasks were counted by name" if many else None
+        self.notes.extend(text for text in (self.walk.budget.spent, note, cut) if text is not None)
         return Heap(
             types=self.walk.counts.types(),
             large_bytes=self.walk.counts.large_bytes,
@@ -78,26 +83,37 @@ class HeapReading:
         )
 
 
-def read_heap(*, owners: bool, seconds: float, rest: float = _REST) -> HeapReading:
+def read_heap(
+    *, owners: bool, seconds: float, rest: float = _REST, should_stop: Callable[[], bool] | None = None
+) -> HeapReading:
     """Walk the heap.
 
     Args:
         owners: Whether to name containers.
         seconds: How long the walk may take.
         rest: Seconds it rests after every 2 ms of work.
+        should_stop: Asked as often whether to give up.
+
+    Raises:
+        Abandoned: If it was to stop.
     """
-    return _read(find_roots(), owners=owners, seconds=seconds, rest=rest)
+    pacer = Pacer(rest=rest, should_stop=should_stop)
+    return _read(find_roots(), owners=owners, seconds=seconds, pacer=pacer)
 
 
 def rehearse() -> None:
     """Do all that a snapshot of the heap does on a heap of three objects: what first use leaves behind is left now."""
     sample = {"things": {f"key-{number}": [number] for number in range(9)}, "more": list(range(9))}
-    reading = _read(Roots((Root("module", "rehearsal", sample),), ()), owners=True, seconds=1.0, rest=0.0)
+    reading = _read(Roots((Root("module", "rehearsal", sample),), ()), owners=True, seconds=1.0, pacer=Pacer())
     reading.heap(sites=False)
+    nothing: list[str] = []
+    kinds: tuple[Iterable[str], ...] = (one for one in nothing), map(str, nothing), nothing, (), {}, set(), ""
+    for some in (*kinds, {"": ""}.values()):
+        Counter[str]().update(some)  # asks whether it is a Mapping, and abc remembers the answer by type
 
 
-def _read(roots: Roots, *, owners: bool, seconds: float, rest: float) -> HeapReading:
-    walk = CensusWalk(Budget(_MOST_OBJECTS, seconds), pacer=Pacer(rest=rest))
+def _read(roots: Roots, *, owners: bool, seconds: float, pacer: Pacer) -> HeapReading:
+    walk = CensusWalk(Budget(_MOST_OBJECTS, seconds), pacer=pacer)
     walk.from_roots(*roots.targets(), avoid=own_parts())
     walk.add_up()
     return HeapReading(walk, roots, take_inventory(walk, roots) if owners else None)

@@ -14,13 +14,17 @@ _LEAST_STEPS = 3
 _MANY_STEPS = 6  # from here on an owner is believed without a second witness
 _EVEN = 0.25
 _LASTING, _LASTING_UNCOUNTED = 0.6, 0.4  # without units, early and late hours differ by the traffic they had
-_UNLIKELY, _VERY_UNLIKELY = 0.1, 0.001
+_VERY_UNLIKELY = 0.001
+_WHOLE_DAY_OF_READINGS = 23.0
+_SECOND_DAY = 29.0  # hours between readings from which on a day is compared with the next
+_FELL, _STILL = 0.15, 0.5
 _LEAST_GAIN, _LEAST_SHARE = 10, 0.05
 _OUT_OF_NOISE = 4.0
 _LEAST_SHARE_OF_MEMORY = 0.01
 _LONG_TOTAL, _LONG_TOTAL_UNCOUNTED = 48.0, 72.0
 _SEVERAL_LIVES = 3
-DOUBLED, _HOURS_TO_DOUBLE = 1.0, 6.0
+_KEPT, _SURELY_KEPT = 0.75, 0.6
+_DOUBLED, _HOURS_TO_DOUBLE = 1.0, 6.0
 
 
 def hours_missing(version: VersionHistory) -> float:
@@ -64,13 +68,26 @@ def is_slowing(course: Course, version: VersionHistory) -> bool:
 
 
 def is_witnessed(course: Course, version: VersionHistory) -> bool:
-    """Tell whether there are enough steps; a few are believed if blocks, the C heap or memory rise too."""
-    if course.steps.of < _LEAST_STEPS or course.alike == 0 or course.trend.significance > _UNLIKELY:
+    """Tell whether there are enough readings to believe an owner.
+
+    With few of them a total must rise too. Before the owner itself was read for a whole day, the total must go on
+    rising to the end: an owner that was full, or emptied, since its last reading would show there.
+    """
+    if course.steps.of < _LEAST_STEPS or course.alike == 0 or course.span < _LONG_LIFE:
         return False
-    if course.steps.of >= _MANY_STEPS:
+    if course.steps.of >= _MANY_STEPS and course.span >= _SECOND_DAY:
         return True
-    others = (version.courses.get(name) for name in ("blocks", "native", MEMORY))
-    return any(other is not None and other.trend.per_hour.low > 0 for other in others)
+    totals = [total for name in ("blocks", "native", MEMORY) if (total := version.courses.get(name)) is not None]
+    if course.span >= _WHOLE_DAY_OF_READINGS:
+        return any(total.trend.per_hour.low > 0 for total in totals)
+    return any(goes_on(total) for total in totals)
+
+
+def goes_on(total: Course) -> bool:
+    """Tell whether a total rises to the end and never fell by much."""
+    if total.latest is None or total.trend.per_hour.low <= 0 or total.steps.fell > _FELL:
+        return False
+    return total.latest.low > 0 and total.latest.value >= _STILL * total.trend.per_hour.value
 
 
 def rises(course: Course | None) -> bool:
@@ -80,15 +97,33 @@ def rises(course: Course | None) -> bool:
     return course.trend.per_hour.low > 0 and course.late.low > 0 and course.rising >= _ALWAYS * course.lives
 
 
-def rises_steadily(course: Course | None, version: VersionHistory) -> bool:
-    """Tell whether a total rises beyond doubt and has done so for long enough, by at least 1 % of itself."""
-    if course is None or not rises(course):
+def lasts(total: Course) -> bool:
+    """Tell whether a total gains as much in the latest half of its time as in the first."""
+    return total.early is None or total.late is None or total.late.value >= _KEPT * total.early.value
+
+
+def surely_lasts(total: Course) -> bool:
+    """Tell the same with the doubt about the latest half on the other side."""
+    return total.early is not None and total.late is not None and total.late.low >= _SURELY_KEPT * total.early.value
+
+
+def decays(course: Course) -> bool:
+    """Tell whether a total clearly gains less in the latest half of its time than in the first."""
+    return course.early is not None and course.late is not None and course.early.low > max(0.0, course.late.high)
+
+
+def was_seen_long(total: Course, version: VersionHistory) -> bool:
+    """Tell whether a total without an owner was seen long enough: for two days, or into the second in three lives."""
+    if hours_missing(version) > 0:
         return False
-    long = _LONG_TOTAL if version.counts_units else _LONG_TOTAL_UNCOUNTED
-    is_long = version.longest >= long or (
-        version.counts_units and course.lives >= _SEVERAL_LIVES and hours_missing(version) == 0
-    )
-    return is_long and gain_of(course.trend, version) >= _LEAST_SHARE_OF_MEMORY * course.trend.baseline
+    if total_missing(version) == 0:
+        return True
+    return version.counts_units and total.lives >= _SEVERAL_LIVES and total.span >= _SECOND_DAY and surely_lasts(total)
+
+
+def rises_enough(course: Course, version: VersionHistory) -> bool:
+    """Tell whether a total gains at least 1 % of itself."""
+    return gain_of(course.trend, version) >= _LEAST_SHARE_OF_MEMORY * course.trend.baseline
 
 
 def total_missing(version: VersionHistory) -> float:
@@ -96,8 +131,6 @@ def total_missing(version: VersionHistory) -> float:
     return max(0.0, (_LONG_TOTAL if version.counts_units else _LONG_TOTAL_UNCOUNTED) - version.longest)
 
 
-def has_doubled(course: Course | None, version: VersionHistory) -> bool:
+def has_doubled(course: Course, version: VersionHistory) -> bool:
     """Tell whether a total has grown by more than it started with, evenly, and for hours."""
-    if course is None or not rises(course) or version.longest < _HOURS_TO_DOUBLE:
-        return False
-    return gain_of(course.trend, version) >= DOUBLED * course.trend.baseline and not is_slowing(course, version)
+    return version.longest >= _HOURS_TO_DOUBLE and gain_of(course.trend, version) >= _DOUBLED * course.trend.baseline

@@ -45,8 +45,8 @@ class Changes(tuple[Change, ...]):
     __slots__ = ()
 
     def growing(self) -> Self:
-        """Return those that gained."""
-        return type(self)(change for change in self if (change.gained_bytes, change.gained) > (0, 0))
+        """Return those that gained in number, or in bytes and not less in number."""
+        return type(self)(change for change in self if change.gained > 0 or (change.gained == 0 < change.gained_bytes))
 
     def like(self, text: str) -> Self:
         """Return those whose name contains a text, in any case."""
@@ -113,8 +113,9 @@ class Diff:
 
     @property
     def grew(self) -> bool:
-        """Whether an owner, a type or a resource gained anything."""
-        return any(changes.growing() for changes in (self.owners, self.types, self.resources))
+        """Whether an owner gained entries, or all objects together bytes, or all resources together a number."""
+        owners = any(change.gained > 0 for change in self.owners)
+        return owners or self.types.gained_bytes > 0 or self.resources.gained > 0
 
     def text(self) -> str:
         """Return the diff as text for a reader."""

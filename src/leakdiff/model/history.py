@@ -26,6 +26,7 @@ class Steps:
         even: The rate of the slowest quarter of the steps as a share of the median rate.
         largest: The largest step as a share of all that was gained in its life, the median of all lives of five steps
             or more; 0 without one.
+        fell: The deepest fall as a share of what was gained in its life, the median of all lives that gained.
     """
 
     of: int = 0
@@ -33,6 +34,7 @@ class Steps:
     late: float | None = None
     even: float = 0.0
     largest: float = 0.0
+    fell: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -42,7 +44,10 @@ class Course:
     Attributes:
         trend: Its slope and shape.
         steps: Whether it went up step by step.
-        late: Slope of the latest half of each life, per hour; None where that is too short.
+        early: Slope of the first half of each life, per hour; None where that is too short.
+        late: Slope of the latest half.
+        latest: Slope of the latest third.
+        span: Most hours between the first and the last reading of a life, warm-up left out.
         alike: Pairs of readings of one life of which the later had no more traffic than the sooner, or, where traffic
             is not known, was at the same time of day.
         alike_rose: In how many of them the later reading is higher, so that traffic does not explain it.
@@ -53,7 +58,10 @@ class Course:
 
     trend: SeriesTrend
     steps: Steps = Steps()
+    early: Slope | None = None
     late: Slope | None = None
+    latest: Slope | None = None
+    span: float = 0.0
     alike: int = 0
     alike_rose: int = 0
     lives: int = 0

@@ -173,3 +173,20 @@ class Trend:
         from leakdiff.render.trends import trend_text
 
         return trend_text(self)
+
+
+@attrs.frozen(kw_only=True)
+class TrendRow:
+    """One line of a table of trends.
+
+    Attributes:
+        name: A version, a life of a process, or an owner's path.
+        memory: How its memory goes, or an owner's bytes; None where that is not known.
+        entries: For owners, how their length goes.
+        verdict: For owners, what they are.
+    """
+
+    name: str
+    memory: SeriesTrend | None = None
+    entries: SeriesTrend | None = None
+    verdict: Verdict | None = None

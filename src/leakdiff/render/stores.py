@@ -1,0 +1,32 @@
+"""What a store holds, as text and as plain values."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import attrs
+
+from leakdiff.model.kept import StoreInfo
+from leakdiff.render.text import size
+
+_HOUR = 3_600
+
+
+def info_text(info: StoreInfo) -> str:
+    """Return how much a store holds, in one line or two."""
+    counted = f"leakdiff: {info.snapshots:,} snapshots ({info.deep:,} deep) of {info.processes:,} processes"
+    about = f"{counted}, {size(info.bytes)}, schema {info.schema}"
+    if info.first is None or info.last is None:
+        return about
+    hours = (info.last - info.first) / _HOUR
+    return f"{about}\n\n  from   {_time(info.first)}\n  until  {_time(info.last)}, {hours:,.1f} h later"
+
+
+def info_plain(info: StoreInfo) -> dict[str, Any]:
+    """Return the same as plain values; times are UTC seconds since the epoch."""
+    return attrs.asdict(info)
+
+
+def _time(utc: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(utc))

@@ -1,0 +1,211 @@
+"""A trend as text: one line, or the whole first screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import attrs
+
+from leakdiff.model.report import ACCUSING, Verdict
+from leakdiff.model.trend import OwnerTrend, SeriesTrend, Slope, TimeToLimit, Trend, TrendRow
+from leakdiff.render.text import printable, size
+
+FORMAT = 1
+_DAY = 24.0
+_MOST_OWNERS = 4
+_DAYS_FROM = 48.0  # hours from which on a time is told in days
+
+
+def trend_headline(trend: Trend) -> str:
+    """Return the trend in one line."""
+    return f"leakdiff: {trend.verdict}  {printable(_claim(trend))}"
+
+
+def trend_text(trend: Trend) -> str:
+    """Return the whole trend; ends without a newline."""
+    lines = [trend_headline(trend), ""]
+    lines.extend(f"  {name:<7}  {printable(text)}" for name, text in _rows(trend))
+    return "\n".join(lines)
+
+
+# -- the first line --------------------------------------------------------------------------------
+
+
+def _claim(trend: Trend) -> str:
+    since = f", since {trend.deploy.version}" if trend.deploy is not None else ""
+    if trend.verdict is Verdict.NATIVE:
+        return f"the C heap grows and no Python object owns it{_by(trend.memory)}{since}"
+    if trend.verdict is Verdict.LEAK:
+        accused = _first(trend)
+        return f"{_growth(accused)}{since}" if accused else f"memory grows{_by(trend.memory)}, owner not seen{since}"
+    soon = f"; in about {_hours(trend.enough_in)}" if trend.enough_in is not None else ""
+    return f"{trend.because}{soon}"
+
+
+def _first(trend: Trend) -> OwnerTrend | None:
+    return next((owner for owner in trend.owners if owner.verdict is trend.verdict), None)
+
+
+def _growth(owner: OwnerTrend) -> str:
+    return f"{owner.path} grows by {_rates(owner)} a day"
+
+
+def _rates(owner: OwnerTrend) -> str:
+    told = []
+    if owner.entries.per_hour.value > 0:
+        noun = owner.path if owner.entries.what == "number" else "entries"
+        told.append(f"{_count(owner.entries.per_hour.value * _DAY)} {noun}")
+    if owner.bytes is not None and owner.bytes.per_hour.value > 0:
+        told.append(size(owner.bytes.per_hour.value * _DAY))
+    return " and ".join(told) or "nothing"
+
+
+def _by(memory: SeriesTrend | None) -> str:
+    return f", memory by {size(memory.per_hour.value * _DAY)} a day" if memory is not None else ""
+
+
+# -- the rows --------------------------------------------------------------------------------------
+
+
+def _rows(trend: Trend) -> Iterator[tuple[str, str]]:
+    if trend.memory is not None:
+        yield "memory", _memory(trend.memory)
+    yield from _owners(trend)
+    if trend.deploy is not None:
+        yield "since", f"{trend.deploy.version}, memory {_per_day(trend.deploy.per_hour)}"
+        yield "was", f"{trend.deploy.before}, memory {_per_day(trend.deploy.per_hour_before)}"
+    if trend.resets_on_restart is not None:
+        yield "restart", _RESTART[trend.resets_on_restart]
+    if trend.to_limit is not None:
+        yield "limit", _limit(trend.to_limit)
+    if trend.verdict in ACCUSING:
+        yield "why", trend.because
+    if trend.advice:
+        yield "fix" if trend.verdict in ACCUSING else "do", trend.advice
+    if trend.points:
+        yield "rests", _rests(trend)
+    for note in trend.notes:
+        yield "note", note
+
+
+_RESTART = {
+    True: "brings memory back to where it started",
+    False: "does not bring memory back: what grows is there again after a start",
+}
+
+
+def _memory(memory: SeriesTrend) -> str:
+    slope = memory.per_hour
+    low, high = size(slope.low * _DAY), size(slope.high * _DAY)
+    unit = f", {_small(memory.per_unit)} per unit" if memory.per_unit is not None else ""
+    start, last = size(memory.baseline), size(memory.last)
+    return (
+        f"{size(memory.last)}, {_per_day(slope.value)} ({low} to {high}){unit}"
+        if start == last
+        else (f"{start} after a start, {last} at last; {_per_day(slope.value)} ({low} to {high}){unit}")
+    )
+
+
+def _small(slope: Slope) -> str:
+    return f"{slope.value:.1f} B" if abs(slope.value) < 1_000 else size(slope.value)
+
+
+def _owners(trend: Trend) -> Iterator[tuple[str, str]]:
+    told = [owner for owner in trend.owners if owner.verdict is not Verdict.INCONCLUSIVE] or list(trend.owners)
+    for at, owner in enumerate(told[:_MOST_OWNERS]):
+        if owner.verdict is trend.verdict:
+            yield "owner", _owner(owner)
+        else:
+            yield "also" if at else "grows", f"{_owner(owner)}  {owner.verdict}: {owner.because}"
+    if len(told) > _MOST_OWNERS:
+        yield "also", f"{len(told) - _MOST_OWNERS:,} more owners"
+
+
+def _owner(owner: OwnerTrend) -> str:
+    entries = owner.entries.last
+    facts = [f"{_count(entries)} {'entries' if owner.entries.what == 'entries' else 'open'}"]
+    if owner.bytes is not None:
+        facts.append(size(owner.bytes.last))
+        if entries:
+            facts.append(f"{size(owner.bytes.last / entries)} each")
+    return f"{owner.path}     {', '.join(facts)}"
+
+
+def _limit(limit: TimeToLimit) -> str:
+    where = size(limit.limit)
+    if limit.low <= 0:
+        return f"{where} is reached"
+    if limit.high is None:
+        return f"reaches {where} in {_hours(limit.low)} at the soonest, if ever"
+    in_days = limit.low >= _DAYS_FROM
+    low, high = (round(hours / _DAY if in_days else hours) for hours in (limit.low, limit.high))
+    return f"reaches {where} in {low:,}{f'-{high:,}' if high != low else ''} {'days' if in_days else 'h'}"
+
+
+def _rests(trend: Trend) -> str:
+    processes = _plural(trend.processes, "process", "es")
+    replicas = _plural(trend.replicas, "replica")
+    return f"on {_plural(trend.points, 'snapshot')} of {replicas} ({processes}) over {_hours(trend.hours)}"
+
+
+# -- words -----------------------------------------------------------------------------------------
+
+
+def _per_day(per_hour: float) -> str:
+    return f"{size(per_hour * _DAY)} a day"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 10 or value == round(value) else f"{value:.1f}"
+
+
+def _hours(hours: float) -> str:
+    if hours < 1:
+        return f"{max(1, round(hours * 60))} min"
+    return f"{hours:,.0f} h" if hours < 4 * _DAY else f"{hours / _DAY:,.0f} days"
+
+
+def _plural(count: int, noun: str, ending: str = "s") -> str:
+    return f"{count:,} {noun}{'' if count == 1 else ending}"
+
+
+# -- tables and plain values -----------------------------------------------------------------------
+
+
+def table_text(rows: Sequence[TrendRow], by: str) -> str:
+    """Return a table: how memory goes by version or by life of a process, or how each owner goes."""
+    if not rows:
+        return f"leakdiff: nothing to tell by {by}"
+    lines = [[by, "a day", "from", "to", "shape", "over"]]
+    lines.extend(_cells(row) for row in rows)
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join(_aligned(line, widths) for line in lines)
+
+
+def _cells(row: TrendRow) -> list[str]:
+    trend = row.memory if row.entries is None else row.entries
+    name = printable(row.name) or "(no version)"
+    if trend is None:
+        return [name, "?", "", "", "", ""]
+    level = size if trend.what == "bytes" else _count
+    grown = level(trend.per_hour.value * _DAY)
+    if row.entries is not None and row.memory is not None:
+        grown = f"{grown}, {size(row.memory.per_hour.value * _DAY)}"
+    return [name, grown, level(trend.baseline), level(trend.last), str(trend.shape), f"{trend.hours:,.0f} h"]
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = cells
+    told = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))]
+    return "  ".join(told).rstrip()
+
+
+def table_plain(rows: Sequence[TrendRow]) -> dict[str, Any]:
+    """Return a table as plain values, format 1."""
+    return {"format": FORMAT, "rows": [attrs.asdict(row) for row in rows]}
+
+
+def trend_plain(trend: Trend) -> dict[str, Any]:
+    """Return a trend as plain values, format 1; rates are by the hour."""
+    return {"format": FORMAT, **attrs.asdict(trend)}
