@@ -1,8 +1,65 @@
-"""leakdiff says whether a Python process leaks, what grows, and who holds it."""
+"""leakdiff says whether a Python process leaks, what grows, and who holds it.
+
+The public names are imported when they are first used: ``import leakdiff`` itself costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from leakdiff.__about__ import __version__
-from leakdiff.errors import LeakdiffError, LeakFound
-from leakdiff.model.report import Finding, Report, Verdict
-from leakdiff.session import check
 
-__all__ = ["Finding", "LeakFound", "LeakdiffError", "Report", "Verdict", "__version__", "check"]
+if TYPE_CHECKING:
+    from leakdiff.capture.traffic import count_units
+    from leakdiff.errors import LeakdiffError, LeakFound
+    from leakdiff.live import diff, explain, snapshot, trend, watch, watching
+    from leakdiff.model.diff import Diff
+    from leakdiff.model.report import Finding, Report, Verdict
+    from leakdiff.model.snapshot import Snapshot
+    from leakdiff.model.trend import Trend
+    from leakdiff.monitor import Monitor
+    from leakdiff.session import check
+
+__all__ = [
+    "Diff",
+    "Finding",
+    "LeakFound",
+    "LeakdiffError",
+    "Monitor",
+    "Report",
+    "Snapshot",
+    "Trend",
+    "Verdict",
+    "__version__",
+    "check",
+    "count_units",
+    "diff",
+    "explain",
+    "snapshot",
+    "trend",
+    "watch",
+    "watching",
+]
+_HOMES = {
+    "capture.traffic": ("count_units",),
+    "errors": ("LeakFound", "LeakdiffError"),
+    "live": ("diff", "explain", "snapshot", "trend", "watch", "watching"),
+    "model.diff": ("Diff",),
+    "model.report": ("Finding", "Report", "Verdict"),
+    "model.snapshot": ("Snapshot",),
+    "model.trend": ("Trend",),
+    "monitor": ("Monitor",),
+    "session": ("check",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return globals().setdefault(name, getattr(importlib.import_module(f"leakdiff.{home}"), name))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -12,12 +12,13 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from leakdiff.capture.kinds import derives, dict_of_type, mro_of
+from leakdiff.capture.kinds import derives, dict_of_type, is_exactly, mro_of
 
 _read: Any = object.__getattribute__  # never calls __getattr__, nor a __getattribute__ of the class
-_MISSING = object()
+MISSING = object()
 _FIRST_KEYS = 4
 _LISTS_OF_NAMES = ("__match_args__", "__static_attributes__")
+_DESCRIPTOR_METHODS = ("__get__", "__set__", "__delete__")
 _DICTS_BY_NAME = ("__annotations__", "__dataclass_fields__")
 
 
@@ -41,39 +42,67 @@ class AttributeNames:
         known = self._by_class.get(id(cls))
         if known is None:
             names = () if derives(cls, type, types.ModuleType) else _names_in_code(cls)
-            bases = [dict_of_type(base) for base in mro_of(cls)]
-            own = tuple(name for name in names if not any(name in base for base in bases))  # those may be descriptors
-            known = self._by_class[id(cls)] = cls, own
+            readable = tuple(name for name in names if _is_plain(cls, name))
+            known = self._by_class[id(cls)] = cls, readable
         return known[1]
 
 
 def known_attributes(obj: object) -> list[tuple[Any, Any]]:
     """Return names and values of an instance's attributes, without making it keep a ``__dict__``.
 
-    All of them where it keeps a dict already, else those that the code of its class mentions.
+    All of them where it keeps a dict already, else those that the code of its class mentions; slots in any case.
     """
+    slots = list(_slots_of(obj))
     for ref in gc.get_referents(obj):
         if type(ref) is dict and is_instance_dict(obj, ref):
             try:
-                return list(dict.items(ref))
+                return [*slots, *dict.items(ref)]
             except RuntimeError:  # another thread changed it while we looked
-                return []
+                return slots
     pairs = ((name, read_in_place(obj, name)) for name in _names_in_code(type(obj)))
-    return [(name, value) for name, value in pairs if value is not _MISSING]
+    return [*slots, *((name, value) for name, value in pairs if value is not MISSING)]
+
+
+def _slots_of(obj: object) -> Iterator[tuple[str, Any]]:
+    for base in mro_of(type(obj)):
+        for name, slot in tuple(dict_of_type(base).items()):
+            if type(slot) is types.MemberDescriptorType and name != "__dict__":
+                try:
+                    yield name, slot.__get__(obj)
+                except AttributeError:  # never set
+                    continue
 
 
 def read_in_place(obj: object, name: str) -> object:
     """Return an instance's own attribute without its ``__dict__`` and without running any code; else a marker.
 
-    Names that a class of it defines are left out: those may be descriptors.
+    Names under which its class has a descriptor are left out; a default that the class gives is not its own.
     """
+    value = _read_plain(obj, name)
+    return MISSING if value is _of_class(type(obj), name) else value
+
+
+def _read_plain(obj: object, name: str) -> object:
+    """Return an instance's attribute, or the default that its class gives, if no code runs; else a marker."""
     cls = type(obj)
-    if derives(cls, type, types.ModuleType) or any(name in dict_of_type(base) for base in mro_of(cls)):
-        return _MISSING
+    if derives(cls, type, types.ModuleType) or not _is_plain(cls, name):
+        return MISSING
     try:
         return _read(obj, name)
     except AttributeError:
-        return _MISSING
+        return MISSING
+
+
+def _of_class(cls: type, name: str) -> object:
+    """Return what the class of an instance has under a name, without binding it; else a marker."""
+    spaces = (dict_of_type(base) for base in mro_of(cls))
+    return next((space[name] for space in spaces if name in space), MISSING)
+
+
+def _is_plain(cls: type, name: str) -> bool:
+    """Tell whether reading an attribute of an instance runs no code: its class has no descriptor of that name."""
+    bases = mro_of(type(_of_class(cls, name)))
+    return not any(method in dict_of_type(base) for base in bases for method in _DESCRIPTOR_METHODS)
 
 
 def is_instance_dict(obj: object, candidate: dict[Any, Any]) -> bool:
@@ -83,7 +112,7 @@ def is_instance_dict(obj: object, candidate: dict[Any, Any]) -> bool:
     except RuntimeError:  # another thread changed it while we looked
         return False
     names = [(key, value) for key, value in pairs if type(key) is str]
-    return len(names) == len(pairs) > 0 and all(read_in_place(obj, name) is value for name, value in names)
+    return len(names) == len(pairs) > 0 and all(_read_plain(obj, name) is value for name, value in names)
 
 
 def _names_in_code(cls: type) -> Iterator[str]:
@@ -105,7 +134,28 @@ def _names_of_class(namespace: Any) -> Iterator[str]:
         if type(found) is dict:
             yield from (name for name in dict.keys(found) if type(name) is str)
     for member in tuple(namespace.values()):
-        if type(member) is types.FunctionType:
-            code: types.CodeType = types.FunctionType.__dict__["__code__"].__get__(member)
-            yield from code.co_names
-            yield from (text for text in code.co_consts if type(text) is str and text.isidentifier())
+        for function in _functions_of(member):
+            yield from _names_in(types.FunctionType.__dict__["__code__"].__get__(function))
+
+
+def _functions_of(member: Any) -> Iterator[Any]:
+    """Yield the functions of a class's attribute: a method, of a property, and what a decorator wrapped."""
+    parts = [member]
+    if is_exactly(type(member), staticmethod, classmethod):
+        parts = [type(member).__dict__["__func__"].__get__(member)]
+    elif type(member) is property:
+        parts = [property.__dict__[name].__get__(member) for name in ("fget", "fset", "fdel")]
+    for part in parts:
+        if type(part) is types.FunctionType:
+            cells = types.FunctionType.__dict__["__closure__"].__get__(part) or ()
+            below = [ref for cell in cells for ref in gc.get_referents(cell)]
+            yield from (part, *(ref for ref in below if type(ref) is types.FunctionType))
+
+
+def _names_in(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if type(constant) is str and constant.isidentifier():
+            yield constant
+        elif type(constant) is types.CodeType:
+            yield from _names_in(constant)

@@ -92,8 +92,6 @@ class Counts:
         counts: Counter[str] = Counter()
         sizes: Counter[str] = Counter()
         for identity, cls in self.classes.items():
-            if cls is types.FrameType:  # looking at where a task waits makes one: they are not the program's
-                continue
             name = type_name(cls)
             counts[name] += self.by_type[identity]
             sizes[name] += self.bytes_by_type[identity]

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+import collections
+import datetime
 import types
 from collections.abc import Sequence
 from typing import Any
 
-from leakdiff.capture.kinds import ATOM, INTEGER, OWN, TEXT, KindsByIdentity, derives, size_of
+from leakdiff.capture.kinds import ATOM, INTEGER, OWN, TEXT, KindsByIdentity, derives, is_exactly, size_of
 from leakdiff.capture.references import references
 
 _MOST_OBJECTS = 2_000  # of one sample; larger ones are cut off there
 _NOT_PART = (type, types.ModuleType, types.FunctionType, types.CodeType, types.FrameType)
-_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: written in Python, or by C code at run time
+# Data and nothing else. Of other types pympler does more than look: it follows weak references, and asks what they
+# lead to for its class and ``__dict__``; it reads the locals of generators, which then keep them.
+_PLAIN_DATA = (
+    str,
+    bytes,
+    bytearray,
+    int,
+    bool,
+    float,
+    complex,
+    type(None),
+    list,
+    tuple,
+    dict,
+    set,
+    frozenset,
+    collections.deque,
+    collections.OrderedDict,
+    collections.defaultdict,
+    datetime.datetime,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+)
 
 
 class DeepSizer:
@@ -33,7 +58,7 @@ class DeepSizer:
             entries: How many entries they are.
         """
         parts, is_whole = self._parts(sample)
-        if is_whole and all(_is_safe(type(part)) for part in parts):
+        if is_whole and all(is_exactly(type(part), *_PLAIN_DATA) for part in parts):
             self._asizeof.reset()
             return self._asizeof.asizeof(*sample) / entries, "pympler"
         sizeofs: dict[int, bool] = {}
@@ -54,11 +79,3 @@ class DeepSizer:
                 if self._kinds[type(ref)] not in (ATOM, TEXT, INTEGER):
                     pending.append(ref)
         return list(parts.values()), True
-
-
-def _is_safe(cls: type) -> bool:
-    """Tell whether pympler can measure an instance without running a program's code, or keeping its class.
-
-    That is so for what C code defines for good, such as str, dict and datetime: pympler remembers the types it meets.
-    """
-    return not type.__dict__["__flags__"].__get__(cls) & _HEAP_TYPE

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from leakdiff.capture.census import LEAST_ENTRIES, CensusWalk
-from leakdiff.capture.containers import length_of
+from leakdiff.capture.containers import is_lru_cache, length_of
 from leakdiff.capture.deep_size import DeepSizer
 from leakdiff.capture.entries import find_bound, key_shape, newest
 from leakdiff.capture.kinds import derives, type_name
@@ -23,7 +23,6 @@ _LOOKED_INTO = 300  # largest owners whose keys and bounds are read
 _SIZED = 20  # of them, how many have entries measured
 _SAMPLE = 5
 _NAMESPACE = ".__dict__"
-_CLASS_NAMESPACE = " → dict"
 
 
 @attrs.define(eq=False)
@@ -92,14 +91,20 @@ def take_inventory(walk: CensusWalk, roots: Roots) -> Inventory:
     rules = quiet_rules()
     for index in chosen:
         if index in live:
-            chain = [live[at] for at in walk.chain(index)]
+            chain = walk.way(index, live)
             named = _name(chain, walk, index, roots, rules)
             if named is not None and not _holds_weakly(chain[-1]):
                 kind, root, path = named
                 held = holdings.setdefault(path, Holding(path, kind, root, chain))
-                held.add(length_of(chain[-1]), walk.bytes_below[index], chain)
+                held.add(length_of(chain[-1]), _bytes_below(walk, index, chain), chain)
         walk.pacer.breathe()
     return Inventory(holdings, least)
+
+
+def _bytes_below(walk: CensusWalk, index: int, chain: list[Any]) -> int:
+    """Return what was first reached through a container; through the wrapper, where it is the dict of a cache."""
+    whole = walk.parents[index] if len(chain) > 1 and is_lru_cache(chain[-2]) else index
+    return walk.bytes_below[whole]
 
 
 def _chosen(walk: CensusWalk) -> tuple[list[int], int]:
@@ -122,7 +127,7 @@ def _name(chain: list[Any], walk: CensusWalk, index: int, roots: Roots, rules: R
         return None
     kind, name, first, rest = start_of(chain, roots[walk.chain(index)[0]])
     path = name + "".join(step.label for step in name_chain(rest, first, rules))
-    return None if path == name or path.endswith(_NAMESPACE) or _CLASS_NAMESPACE in path else (kind, name, path)
+    return None if path == name or path.endswith(_NAMESPACE) else (kind, name, path)
 
 
 def _holds_weakly(container: Any) -> bool:
@@ -144,6 +149,8 @@ def _named(held: Holding) -> OwnerSize:
 
 def _described(held: Holding, sizer: DeepSizer | None) -> OwnerSize:
     keys, values = newest(held.chain[-1], _SAMPLE)
+    if is_lru_cache(held.chain[-2]):  # its entries hide what they hold
+        sizer = None
     size, tool = sizer.mean([*keys, *values], len(values)) if sizer is not None and values else (None, None)
     return attrs.evolve(
         _named(held),

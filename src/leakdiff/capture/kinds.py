@@ -16,6 +16,7 @@ NDARRAY = 4  # a buffer that may also hold objects, which it hides from gc
 MODULE = 5  # walked by its __dict__: get_referents(module) can crash (gh-122695)
 INTEGER = 7  # an atom that can grow to any size
 HIDER = 6  # an extension type that hides its contents from gc, and that an adapter can look into
+SUSPENDED = 8  # refers to its locals; a frame that somebody looked at stays with it and has nothing of its own
 
 # Extension types whose contents gc cannot see: where the program has loaded them from, and a name C code must define.
 _HIDERS = (("greenlet", "greenlet", "gr_frame"), ("lru", "LRU", "items"))
@@ -43,6 +44,9 @@ _KNOWN: dict[type, int] = {
     bytes: TEXT,
     bytearray: BUFFER,
     types.ModuleType: MODULE,
+    types.GeneratorType: SUSPENDED,
+    types.CoroutineType: SUSPENDED,
+    types.AsyncGeneratorType: SUSPENDED,
     types.CodeType: ATOM,
     types.GetSetDescriptorType: ATOM,
     types.MemberDescriptorType: ATOM,

@@ -7,13 +7,11 @@ import types
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from leakdiff.capture.attributes import known_attributes, read_in_place
+from leakdiff.capture.attributes import MISSING, read_in_place
 from leakdiff.capture.census import CONTAINERS
 from leakdiff.capture.containers import length_of
-from leakdiff.capture.kinds import derives, dict_of_module, dict_of_type, is_own_module
+from leakdiff.capture.kinds import derives, dict_of_module, dict_of_type, is_own_module, mro_of
 from leakdiff.model.snapshot import Tally
-
-_NOTHING = object()
 
 
 def lengths_of(paths: Iterable[str]) -> tuple[Tally, ...]:
@@ -36,15 +34,17 @@ def _find(path: str) -> object:
         name = ".".join(parts[:end])
         module = sys.modules.get(name)
         if derives(type(module), types.ModuleType) and not is_own_module(name):
-            return _go_down(module, parts[end:])
-    return _NOTHING
+            found = _go_down(module, parts[end:])
+            if found is not MISSING:  # else a package may have an attribute of the name of one of its modules
+                return found
+    return MISSING
 
 
 def _go_down(start: object, names: Sequence[str]) -> object:
     obj = start
     for name in names:
         obj = _attribute(obj, name)
-        if obj is _NOTHING:
+        if obj is MISSING:
             break
     return obj
 
@@ -52,25 +52,20 @@ def _go_down(start: object, names: Sequence[str]) -> object:
 def _attribute(obj: Any, name: str) -> object:
     """Read an attribute without running any code."""
     if derives(type(obj), types.ModuleType):
-        return dict_of_module(obj).get(name, _NOTHING)
+        return dict_of_module(obj).get(name, MISSING)
     if derives(type(obj), type):
-        return dict_of_type(obj).get(name, _NOTHING)
+        return dict_of_type(obj).get(name, MISSING)
     if derives(type(obj), types.FunctionType, types.BuiltinFunctionType, types.MethodType):
-        return _NOTHING
-    for cls in type.__dict__["__mro__"].__get__(type(obj)):
+        return MISSING
+    for cls in mro_of(type(obj)):
         slot = dict_of_type(cls).get(name)
-        if slot is not None:
+        if type(slot) is types.MemberDescriptorType:
             return _slot(slot, obj)
-    value = read_in_place(obj, name)
-    if derives(type(value), *CONTAINERS):
-        return value
-    return next((held for key, held in known_attributes(obj) if type(key) is str and key == name), _NOTHING)
+    return read_in_place(obj, name)
 
 
-def _slot(slot: object, obj: Any) -> object:
-    if type(slot) is not types.MemberDescriptorType:
-        return _NOTHING
+def _slot(slot: types.MemberDescriptorType, obj: Any) -> object:
     try:
         return slot.__get__(obj)
     except AttributeError:
-        return _NOTHING
+        return MISSING

@@ -122,7 +122,7 @@ def name_edge(chain: Sequence[Any], at: int, rules: Rules | None = None) -> Name
         named = rule(parent, child, chain[at + 2 :])
         if named is not None:
             return named
-    return f" → {type_name(type(child))}", 1
+    return (".__class__" if child is type(parent) else f" → {type_name(type(child))}"), 1
 
 
 def quiet_rules() -> Rules:
@@ -134,16 +134,12 @@ def quiet_rules() -> Rules:
 def _class_attribute(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:
     if not derives(type(parent), type):
         return None
-    if type(child) is dict and rest:
-        key = _key_of(child, rest[0])
-        if key is not None:
-            return f".{key}", 2
-    return f" → {type_name(type(child))}", 1
+    return _in_namespace(child, rest) or (f" → {type_name(type(child))}", 1)
 
 
 def _function_part(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:
     if type(parent) is not types.FunctionType:
-        return None
+        return _in_namespace(child, rest) if is_exactly(type(parent), staticmethod, classmethod) else None
     fields = types.FunctionType.__dict__
     code: types.CodeType = fields["__code__"].__get__(parent)
     if child is fields["__globals__"].__get__(parent) and rest:
@@ -157,14 +153,14 @@ def _function_part(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None
     if child is fields["__closure__"].__get__(parent) and len(rest) > 1:
         names = [n for n, cell in zip(code.co_freevars, child, strict=False) if cell is rest[0]]
         return f" closure {names[0]}" if names else " closure", 3
-    return _function_attribute(child, rest)
+    return _in_namespace(child, rest)
 
 
-def _function_attribute(child: Any, rest: Sequence[Any]) -> Named | None:
-    """Name what stands in a function's ``__dict__``, which is there: reading that of the function could make one."""
-    if type(child) is not dict or not rest:
+def _in_namespace(child: Any, rest: Sequence[Any]) -> Named | None:
+    """Name what stands in the ``__dict__`` of a class or function, which is there: asking for it could make one."""
+    if type(child) is not dict:
         return None
-    key = _key_of(child, rest[0])
+    key = _key_of(child, rest[0]) if rest else None
     return (f".{key}", 2) if key is not None else (".__dict__", 1)
 
 
@@ -202,7 +198,9 @@ def _weak_callback(parent: Any) -> Named | None:
 def _slot(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
     for cls in mro_of(type(parent)):
         for name, descriptor in dict_of_type(cls).items():
-            if type(descriptor) is types.MemberDescriptorType and _read(descriptor, parent) is child:
+            if type(descriptor) is not types.MemberDescriptorType or name == "__dict__":
+                continue
+            if _read(descriptor, parent) is child:
                 return f".{name}", 1
     return None
 
@@ -220,15 +218,10 @@ def _instance_attribute(parent: Any, child: Any, rest: Sequence[Any]) -> Named |
 
 def _attribute_in_place(names: AttributeNames, parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:
     """Name an attribute as ``_instance_attribute`` does, without making a ``__dict__``."""
-    if derives(type(parent), *_SEQUENCES):
-        return None
     name = names.name_of(parent, child)
     if name is not None:
         return f".{name}", 1
-    if type(child) is dict and rest and is_instance_dict(parent, child):
-        key = _key_of(child, rest[0])
-        return (f".{key}", 2) if key is not None else (".__dict__", 1)
-    return None
+    return _in_namespace(child, rest) if type(child) is dict and is_instance_dict(parent, child) else None
 
 
 def _entry(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
@@ -240,12 +233,14 @@ def _entry(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
     return None
 
 
-def _lru_cache(parent: Any, child: Any, _: Sequence[Any]) -> Named | None:
+def _lru_cache(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:
     if type_name(type(parent)) != "functools._lru_cache_wrapper":
         return None
     if type(child) is types.FunctionType:
         return ".__wrapped__", 1
-    return (" cache", 1) if type(child) is dict else (ANY_ENTRY, 1)
+    if type(child) is dict:
+        return _in_namespace(child, rest) if child is instance_dict(parent) else (" cache", 1)
+    return ANY_ENTRY, 1
 
 
 def _thread_local(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:

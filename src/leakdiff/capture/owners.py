@@ -83,9 +83,8 @@ class OwnerReader:
 
     def _find_chain(self, found: Accumulation) -> list[Any]:
         walk = self.newborn.walk
-        indexes = walk.chain(self.newborn.indexes[found.path[0]])
-        live = walk.live(indexes)
-        holders = [live[index] for index in indexes if index in live]
+        index = self.newborn.indexes[found.path[0]]
+        holders = walk.way(index, walk.live(walk.chain(index)))
         below = [self.newborn.nodes[node] for node in found.path[1:]]
         return [*holders, *below, *self._largest_buffer(found)]
 

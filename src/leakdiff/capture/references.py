@@ -8,7 +8,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from leakdiff.capture.frames import locals_of
-from leakdiff.capture.kinds import BUFFER, HIDER, MODULE, NDARRAY, PLAIN, Kinds, dict_of_module, dict_of_type, mro_of
+from leakdiff.capture.kinds import (
+    BUFFER,
+    HIDER,
+    MODULE,
+    NDARRAY,
+    PLAIN,
+    SUSPENDED,
+    Kinds,
+    dict_of_module,
+    dict_of_type,
+    mro_of,
+)
 
 
 def references(obj: object, kinds: Kinds) -> Sequence[Any]:
@@ -18,11 +29,20 @@ def references(obj: object, kinds: Kinds) -> Sequence[Any]:
         return gc.get_referents(obj)
     if kind == MODULE:
         return [dict_of_module(obj)]
+    if kind == SUSPENDED:
+        return _of_suspended(gc.get_referents(obj))
     if kind == NDARRAY:
         return [*gc.get_referents(obj), *array_items(obj, kinds)]
     if kind == HIDER:
         return [*gc.get_referents(obj), *_look_into(obj, kinds.hider_of(type(obj)))]
     return ()
+
+
+def _of_suspended(refs: list[Any]) -> list[Any]:
+    """Leave out the frame and the empty dict that stay with a generator whose locals we named; its function follows."""
+    at = next((at for at, ref in enumerate(refs) if type(ref) is types.FrameType), len(refs))
+    end = at + 2 if [type(ref) for ref in refs[at + 1 : at + 2]] == [dict] and not refs[at + 1] else at + 1
+    return [*refs[:at], *refs[end:]] if [type(ref) for ref in refs[end : end + 1]] == [types.FunctionType] else refs
 
 
 def _look_into(obj: object, hider: Any) -> list[Any]:

@@ -170,6 +170,7 @@ class Walk:
         buffer_parents: The live objects that refer to buffers which grew.
         notable: ``(index, references)`` of large containers.
         pacer: What lets other threads run.
+        instances: By the index of a class that was met through instances only, one of them; filled by ``live``.
     """
 
     budget: Budget
@@ -187,6 +188,7 @@ class Walk:
     buffer_parents: dict[int, Any] = attrs.field(factory=dict)
     notable: list[tuple[int, int]] = attrs.field(factory=list)
     pacer: Pacer = attrs.field(factory=Pacer)
+    instances: dict[int, Any] = attrs.field(factory=dict)
     _copies: range = range(0)
 
     def from_roots(self, first: Sequence[Any], then: Sequence[Any] = (), avoid: Iterable[Any] = ()) -> None:
@@ -401,13 +403,26 @@ class Walk:
     def _pick(self, parent: object, wanted: dict[int, int], kept: dict[int, Any]) -> None:
         """Find objects by address among what one object refers to; those that have gone stay unknown."""
         left = len(wanted)
-        for ref in references(parent, self.kinds):
+        refs = references(parent, self.kinds)
+        for ref in refs:
             index = wanted.get(id(ref))
             if index is not None and index not in kept:
                 kept[index] = ref
                 left -= 1
                 if left == 0:
                     return
+        for ref in refs:  # a class that nothing but its instances led to
+            index = wanted.get(id(type(ref)))
+            if index is not None and index not in kept:
+                kept[index], self.instances[index] = type(ref), ref
+
+    def way(self, index: int, live: Mapping[int, Any]) -> list[Any]:
+        """Return what is live of the objects from the root to one, and an instance before a class it led to."""
+        way: list[Any] = []
+        for at in self.chain(index):
+            if at in live:
+                way.extend([self.instances[at], live[at]] if at in self.instances else [live[at]])
+        return way
 
     def chain(self, index: int) -> list[int]:
         """Return the indexes from the root to an object."""

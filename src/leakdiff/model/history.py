@@ -23,6 +23,7 @@ class Steps:
         rose: How many of them went up.
         late: The rate of the last third of each life, as a share of that of its first third; None where lives are
             too short, or the first third did not grow.
+        late_by_hours: The same with rates per hour, whatever the traffic was.
         even: The rate of the slowest quarter of the steps as a share of the median rate.
         largest: The largest step as a share of all that was gained in its life, the median of all lives of five steps
             or more; 0 without one.
@@ -32,6 +33,7 @@ class Steps:
     of: int = 0
     rose: int = 0
     late: float | None = None
+    late_by_hours: float | None = None
     even: float = 0.0
     largest: float = 0.0
     fell: float = 0.0
