@@ -11,7 +11,7 @@ from leakdiff.render.json import as_dict, render_json
 from strategies import reports
 from test_render_text import INFLIGHT, report_of
 
-REPORT = {"format", "leakdiff", "python", "verdict", "because", "findings", "rounds", "not_analysed", "cost"}
+REPORT = {"format", "leakdiff", "python", "verdict", "because", "unit", "findings", "rounds", "not_analysed", "cost"}
 FINDING = {
     "verdict",
     "because",

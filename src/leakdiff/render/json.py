@@ -25,6 +25,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "python": report.python,
         "verdict": report.verdict.value,
         "because": report.because,
+        "unit": report.unit,
         "findings": [_finding(finding) for finding in report.findings],
         "rounds": [_round(measured) for measured in report.rounds],
         "not_analysed": list(report.not_analysed),

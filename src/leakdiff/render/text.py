@@ -61,14 +61,15 @@ def _claim(finding: Finding, unit: str) -> str:
     if finding.owner is None:
         return _claim_without_owner(finding, unit)
     name = printable(finding.owner)
+    always = ", never shrinks" if unit == "unit" else ""  # of live traffic, only the whole is known
     if finding.verdict is Verdict.FILLING and finding.bound is not None:
         return f"{name} fills up: {finding.bound.filled:,} of {finding.bound.limit:,} entries, then it stops"
     if finding.entries_per_unit is not None:
         each = f", {size(finding.per_entry)} each" if finding.per_entry else ""
-        return f"{name} grows by {rate_text(finding.entries_per_unit)} entries per {unit}{each}, never shrinks"
+        return f"{name} grows by {rate_text(finding.entries_per_unit)} entries per {unit}{each}{always}"
     if rate.objects == 0:
-        return f"{name} grows by {size(rate.bytes)} per {unit}, never shrinks"
-    return f"{name} grows by {rate_text(rate.objects)} objects per {unit}, {size(rate.bytes)}, never shrinks"
+        return f"{name} grows by {size(rate.bytes)} per {unit}{always}"
+    return f"{name} grows by {rate_text(rate.objects)} objects per {unit}, {size(rate.bytes)}{always}"
 
 
 def _claim_without_owner(finding: Finding, unit: str) -> str:
