@@ -11,6 +11,7 @@ from leakdiff.model.owner import Accumulation, Owner
 from leakdiff.model.snapshot import OwnerSize, Snapshot
 
 _MOST = 12
+_A_WHILE = 0.5  # share of the time between the snapshots
 _TELLING = 3.0  # entries that must be expected since the later snapshot for a third look to tell anything
 
 
@@ -43,7 +44,8 @@ def _suspect(change: Change, owner: Owner, between: float, later: float) -> Susp
     rate = change.gained / between
     lengths: tuple[int, ...] = (change.before, change.after)
     units: tuple[float, ...] = (between,)
-    if rate * later >= _TELLING:
+    has_grown = owner.length > change.after  # that it has not says something only after a while
+    if rate * later >= _TELLING and (has_grown or later >= _A_WHILE * between):
         lengths, units = (*lengths, owner.length), (*units, later)
     return Suspect(accumulation(change.gained, change.gained_bytes), owner, lengths, units, rate)
 
