@@ -127,7 +127,7 @@ def _run_prune(parsed: argparse.Namespace) -> int:
     store = open_store(parsed.store, must_exist=True)
     deleted = store.prune(max_age=age, max_bytes=room, thin=not parsed.no_thin)
     store.close()
-    print(f"leakdiff: deleted {deleted:,} snapshots")
+    print(f"leakdiff: deleted {deleted:,} snapshot{'' if deleted == 1 else 's'}")
     return CLEAN
 
 
@@ -144,7 +144,7 @@ def _run_export(parsed: argparse.Namespace) -> int:
     for header in headers:
         store.get(header.id).save(folder / f"snapshot-{header.id:06d}.json.gz")
     store.close()
-    print(f"leakdiff: wrote {len(headers):,} snapshots to {folder}")
+    print(f"leakdiff: wrote {len(headers):,} snapshot{'' if len(headers) == 1 else 's'} to {folder}")
     return CLEAN
 
 

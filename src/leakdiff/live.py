@@ -6,6 +6,7 @@ import os
 import platform
 import threading
 import time
+from abc import get_cache_token
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, Self
@@ -35,10 +36,13 @@ _LONGEST = 86_400.0
 _MOST_WINDOWS = 50
 _HOURLY = 600.0  # seconds from which rates are told by the hour
 _FROZEN = (
-    "the heap was frozen by someone else (gc.freeze), and unfreezing it would undo their work: owners were compared "
-    "by their lengths at the borders of the windows instead of by what is new"
+    "the heap was frozen by someone else (gc.freeze, or another watch), and unfreezing it would undo their work: "
+    "owners were compared by their lengths at the borders of the windows instead of by what is new"
 )
-_rehearsed = 0  # the process that did; what first use leaves on the heap is there before anything is counted
+_marking = threading.Lock()  # two watches would unfreeze each other's heap
+# What first use leaves on the heap is there before anything is counted: the process that rehearsed, and when. Whoever
+# registers a class with an ABC, as imports do, makes abc forget all the answers it had remembered by then.
+_rehearsed: tuple[int, object] = 0, None
 
 
 def snapshot(  # noqa: PLR0913 - each argument is a knob of its own
@@ -137,17 +141,19 @@ def _deepen(
 
 def _rehearse() -> None:
     global _rehearsed  # noqa: PLW0603 - once a process
-    if _rehearsed == os.getpid():
+    if _rehearsed == (os.getpid(), get_cache_token()):
         return
+    from leakdiff.capture import explained, windows  # noqa: F401 - imported before anything is counted
     from leakdiff.capture.resources import read_resources
     from leakdiff.capture.snapshots import rehearse
-    from leakdiff.compare import difference  # noqa: F401 - imported before anything is counted
+    from leakdiff.compare import cohorts, difference, lengths  # noqa: F401
+    from leakdiff.judge import live  # noqa: F401
     from leakdiff.render import snapshots  # noqa: F401
 
     measure()
     read_resources()
     rehearse()
-    _rehearsed = os.getpid()
+    _rehearsed = os.getpid(), get_cache_token()
 
 
 def diff(before: Snapshot, after: Snapshot | None = None) -> Diff:
@@ -265,7 +271,12 @@ def _watch(seconds: float, windows: int, budget: float, wait: Wait) -> Report:
     from leakdiff.capture.windows import can_mark
 
     part = seconds / (windows + 1)
-    return (_marked if can_mark() else _unmarked)(windows, part, budget, wait)
+    if not can_mark() or not _marking.acquire(blocking=False):
+        return _unmarked(windows, part, budget, wait)
+    try:
+        return _marked(windows, part, budget, wait)
+    finally:
+        _marking.release()
 
 
 def _marked(windows: int, part: float, budget: float, wait: Wait) -> Report:
@@ -280,7 +291,7 @@ def _marked(windows: int, part: float, budget: float, wait: Wait) -> Report:
     seen = live_windows(windows, part, budget, wait)
     graph = seen.graph()
     found = that_stay(find_accumulations(graph), graph)
-    reader = OwnerReader(seen.newborn, seen.roots)
+    reader = OwnerReader(seen.newborn, seen.roots, is_quiet=True)
     owners = [births_of(reader, item, reader.read(item)) for item in found]
     lengths = watch_lengths(reader, found)
     walked, notes, lasted = len(seen.newborn.walk.addresses), seen.notes(), seen.seconds

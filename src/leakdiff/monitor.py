@@ -34,7 +34,7 @@ class Monitor:
     Cheap measurements (under a millisecond) are taken on schedule; the heap is walked once at the beginning, for a
     baseline, then when the cheap ones grow steadily or when the last walk is old, but never more often than the share
     of CPU allows: what was spent since the start and what a walk is expected to take must stay below it together, and
-    this goes for the baseline too. A process of a million objects has its baseline after about five minutes. No walk
+    this goes for the baseline too. With a million allocated blocks it comes after seven minutes. No walk
     is begun where its tables would bring the container near its memory limit. What is missed is not made up for.
 
     Nothing here harms the service: failures of the store, of ``on_change`` and of measurements are counted in

@@ -82,6 +82,17 @@ def read_in_place(obj: object, name: str) -> object:
     return MISSING if value is _of_class(type(obj), name) else value
 
 
+def attribute_of(obj: object, name: str) -> object:
+    """Return a slot or an attribute of an instance, as ``read_in_place`` does."""
+    slot = _of_class(type(obj), name)
+    if type(slot) is not types.MemberDescriptorType:
+        return read_in_place(obj, name)
+    try:
+        return slot.__get__(obj)
+    except AttributeError:  # never set
+        return MISSING
+
+
 def _read_plain(obj: object, name: str) -> object:
     """Return an instance's attribute, or the default that its class gives, if no code runs; else a marker."""
     cls = type(obj)

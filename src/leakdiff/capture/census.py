@@ -101,7 +101,9 @@ class Counts:
 
 @attrs.define(eq=False)
 class CensusWalk(Walk):
-    """A walk that counts everything, also what gc does not track.
+    """A walk that counts everything, also what gc does not track, and keys of dicts that gc does not show.
+
+    Keys of text in dicts with less than four entries are left out: nearly all are names that the program shares.
 
     Holds live objects: it must not outlive the snapshot.
 
@@ -119,7 +121,7 @@ class CensusWalk(Walk):
     candidates: array[int] = attrs.field(factory=lambda: array("i"))
     candidate_entries: array[int] = attrs.field(factory=lambda: array("i"))
     noted: list[Any] = attrs.field(factory=list)
-    _holds_entries: dict[int, int] = attrs.field(factory=dict)
+    _holds_entries: dict[int, tuple[int, bool]] = attrs.field(factory=dict)
     _leaves: list[Any] = attrs.field(factory=list)
     _runs: list[tuple[int, int]] = attrs.field(factory=list)  # whose leaves they are: (index, how many)
 
@@ -135,7 +137,7 @@ class CensusWalk(Walk):
             cls = type(obj) if sees_classes else None
             refs = get_referents(obj) if table[type(obj)] == PLAIN else references(obj, kinds)
             if len(refs) >= LEAST_ENTRIES:
-                self._see_container(index, obj, len(refs))
+                refs = self._see_container(index, obj, refs)
             first = len(leaves)
             for part in (refs,) if len(refs) <= _PART else _parts(refs):
                 for ref in part:
@@ -199,15 +201,18 @@ class CensusWalk(Walk):
         self._leaves.clear()
         self._runs.clear()
 
-    def _see_container(self, index: int, obj: object, count: int) -> None:
-        least = self._holds_entries.get(id(type(obj)))
-        if least is None:
-            least = self._holds_entries[id(type(obj))] = _least_entries(type(obj))
+    def _see_container(self, index: int, obj: object, refs: Sequence[Any]) -> Sequence[Any]:
+        """Remember what may be listed, and return what it refers to, with the keys of a dict that hides them."""
+        known = self._holds_entries.get(id(type(obj)))
+        if known is None:
+            known = self._holds_entries[id(type(obj))] = _least_entries(type(obj)), derives(type(obj), dict)
+        (least, is_dict), count = known, len(refs)
         if count >= least and index not in self._copies:
             self.candidates.append(index)
             self.candidate_entries.append(count)
             if count >= _LARGE_LISTING:
                 self.pacer.time(obj)
+        return _with_keys(obj, refs) if is_dict else refs
 
     def add_up(self) -> None:
         """Finish the counts, and give everything that lies below an object to it."""
@@ -225,6 +230,16 @@ class CensusWalk(Walk):
         pages = sum(map(sys.getsizeof, self.pages.table.values())) + sys.getsizeof(self.pages.table)
         tables = (self.addresses, self.parents, self.bytes_below, self.candidates, self.candidate_entries)
         return pages + sum(map(sys.getsizeof, tables))
+
+
+def _with_keys(obj: Any, refs: Sequence[Any]) -> Sequence[Any]:
+    """Add the keys of a dict to what it refers to: gc does not show them where all are text."""
+    if len(refs) >= 2 * dict.__len__(obj):
+        return refs
+    try:
+        return [*refs, *dict.keys(obj)]
+    except RuntimeError:  # it was changed in between
+        return refs
 
 
 def _parts(refs: Sequence[Any]) -> Iterator[Iterator[Any]]:

@@ -7,8 +7,8 @@ import functools
 import itertools
 from typing import Any
 
+from leakdiff.capture.attributes import known_attributes
 from leakdiff.capture.kinds import KindsByIdentity, derives
-from leakdiff.capture.naming import instance_dict
 from leakdiff.capture.references import references
 
 _SAMPLE = 32
@@ -22,8 +22,8 @@ def length_of(obj: Any) -> int:
     for cls in _SIZED:
         if derives(type(obj), cls):
             return int(cls.__len__(obj))
-    attributes = instance_dict(obj)
-    return len(attributes) if attributes is not None else len(references(obj, KindsByIdentity()))
+    attributes = known_attributes(obj)
+    return len(attributes) if attributes else len(references(obj, KindsByIdentity()))
 
 
 def is_lru_cache(obj: Any) -> bool:

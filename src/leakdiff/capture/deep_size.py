@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from leakdiff.capture.kinds import ATOM, INTEGER, OWN, TEXT, KindsByIdentity, derives, is_exactly, size_of
+from leakdiff.capture.quiet_import import without
 from leakdiff.capture.references import references
 
 _MOST_OBJECTS = 2_000  # of one sample; larger ones are cut off there
@@ -43,7 +44,8 @@ class DeepSizer:
     """Measures samples of entries."""
 
     def __init__(self) -> None:
-        from pympler import asizeof
+        with without("numpy"):  # pympler imports it where it is installed: 12 MiB that the program did not ask for
+            from pympler import asizeof
 
         self._asizeof = asizeof.Asizer(limit=100, stats=0)
         self._kinds = KindsByIdentity()

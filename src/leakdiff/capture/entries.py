@@ -10,10 +10,10 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from leakdiff.capture.attributes import known_attributes
 from leakdiff.capture.bounds import attribute_bound, module_bound
 from leakdiff.capture.containers import is_lru_cache, length_of
 from leakdiff.capture.kinds import KindsByIdentity, derives, dict_of_type, type_name
-from leakdiff.capture.naming import instance_dict
 from leakdiff.capture.references import references
 from leakdiff.model.heap import Bound
 
@@ -49,8 +49,8 @@ def _newest(obj: Any, count: int) -> tuple[list[Any], list[Any]]:
     if derives(cls, set, frozenset):
         members = list(itertools.islice((set if derives(cls, set) else frozenset).__iter__(obj), count))
         return members, members
-    attributes = instance_dict(obj)
-    return [], [*(attributes or {}).values(), *references(obj, KindsByIdentity())][:count]
+    attributes = [value for _, value in known_attributes(obj)]
+    return [], [*attributes, *references(obj, KindsByIdentity())][:count]
 
 
 def key_shape(keys: Sequence[Any]) -> str | None:  # noqa: PLR0911 - one return for each kind of key

@@ -136,14 +136,15 @@ def _holds_weakly(container: Any) -> bool:
     return bool(values) and all(derives(type(value), weakref.ref) for value in values)
 
 
-def _named(held: Holding) -> OwnerSize:
-    return OwnerSize(
+def _named(held: Holding, **details: Any) -> OwnerSize:
+    return OwnerSize(  # not by evolving another: tracemalloc would count it for attrs, not for us
         path=held.path,
         kind=held.kind,
         type=type_name(type(held.chain[-1])),
         entries=held.entries,
         bytes=held.bytes,
         containers=held.containers,
+        **details,
     )
 
 
@@ -152,8 +153,8 @@ def _described(held: Holding, sizer: DeepSizer | None) -> OwnerSize:
     if is_lru_cache(held.chain[-2]):  # its entries hide what they hold
         sizer = None
     size, tool = sizer.mean([*keys, *values], len(values)) if sizer is not None and values else (None, None)
-    return attrs.evolve(
-        _named(held),
+    return _named(
+        held,
         key_shape=key_shape(keys),
         bound=find_bound(held.chain) if held.containers == 1 else None,
         entry_bytes=size,

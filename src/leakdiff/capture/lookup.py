@@ -7,10 +7,10 @@ import types
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from leakdiff.capture.attributes import MISSING, read_in_place
+from leakdiff.capture.attributes import MISSING, attribute_of
 from leakdiff.capture.census import CONTAINERS
 from leakdiff.capture.containers import length_of
-from leakdiff.capture.kinds import derives, dict_of_module, dict_of_type, is_own_module, mro_of
+from leakdiff.capture.kinds import derives, dict_of_module, dict_of_type, is_own_module
 from leakdiff.model.snapshot import Tally
 
 
@@ -57,15 +57,4 @@ def _attribute(obj: Any, name: str) -> object:
         return dict_of_type(obj).get(name, MISSING)
     if derives(type(obj), types.FunctionType, types.BuiltinFunctionType, types.MethodType):
         return MISSING
-    for cls in mro_of(type(obj)):
-        slot = dict_of_type(cls).get(name)
-        if type(slot) is types.MemberDescriptorType:
-            return _slot(slot, obj)
-    return read_in_place(obj, name)
-
-
-def _slot(slot: types.MemberDescriptorType, obj: Any) -> object:
-    try:
-        return slot.__get__(obj)
-    except AttributeError:
-        return MISSING
+    return attribute_of(obj, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from leakdiff.capture.attributes import attribute_of, known_attributes
 from leakdiff.capture.containers import length_of, pairs_of
 from leakdiff.capture.entries import find_bound, key_shape, newest
 from leakdiff.capture.kinds import (
@@ -18,7 +20,7 @@ from leakdiff.capture.kinds import (
     size_of,
     type_name,
 )
-from leakdiff.capture.naming import describe_type, instance_dict, name_chain, name_edge
+from leakdiff.capture.naming import Rules, describe_type, instance_dict, name_chain, name_edge, quiet_rules
 from leakdiff.capture.newborn import Newborn
 from leakdiff.capture.references import references
 from leakdiff.capture.roots import Root, Roots, start_of
@@ -35,10 +37,18 @@ _RESTING_READINGS = 6
 
 @attrs.define(eq=False)
 class OwnerReader:
-    """Turns accumulations into owners; holds live objects and must not outlive the check."""
+    """Turns accumulations into owners; holds live objects and must not outlive the check.
+
+    Attributes:
+        newborn: New objects and the old ones that hold them.
+        roots: Where the walk started.
+        is_quiet: Whether no instance may be made to keep a ``__dict__``, not even the few on a reported path:
+            attributes are then known by the code of the class.
+    """
 
     newborn: Newborn
     roots: Roots
+    is_quiet: bool = False
     _chains: dict[tuple[int, ...], list[Any]] = attrs.field(factory=dict)
 
     def read(self, found: Accumulation) -> Owner:
@@ -56,8 +66,8 @@ class OwnerReader:
         tail = [self.newborn.nodes[node] for node in found.tail]
         container = chain[-1]
         kind, name, first, chain = start_of(chain, self.root(found))
-        steps = name_chain(chain, first)
-        below = [Step(*_edge(container, tail)), *name_chain(tail, "entry")] if tail else []
+        steps = name_chain(chain, first, self._rules())
+        below = self._below(container, tail)
         keys, values = newest(container, max(found.entries, 1))
         return Owner(
             kind=kind,
@@ -70,6 +80,20 @@ class OwnerReader:
             bound=find_bound(whole),
             entry_types=entry_types_of([*keys, *(value for value in values if not _is_in(value, keys))], len(values)),
         )
+
+    def _below(self, owner: Any, tail: Sequence[Any]) -> list[Step]:
+        """Name the way from an owner down to what grows."""
+        if not tail:
+            return []
+        label, _ = name_edge([owner, *tail], 0, self._rules())
+        return [Step(label, describe_type(tail[0])), *name_chain(tail, "entry", self._rules())]
+
+    def _rules(self) -> Rules | None:
+        return quiet_rules() if self.is_quiet else None
+
+    def attributes(self, obj: Any) -> list[tuple[Any, Any]]:
+        """Return names and values of an instance's attributes."""
+        return known_attributes(obj) if self.is_quiet else pairs_of(instance_dict(obj))
 
     def chain(self, found: Accumulation) -> list[Any]:
         """Return the live objects from the root's target down to the accumulation point.
@@ -93,7 +117,7 @@ class OwnerReader:
         if found.entries or not found.buffer_bytes:
             return []
         kinds, holder = self.newborn.walk.kinds, self.newborn.nodes[found.path[-1]]
-        held = [*references(holder, kinds), *(instance_dict(holder) or {}).values()]
+        held = [*references(holder, kinds), *(value for _, value in self.attributes(holder))]
         sizes = [(size, ref) for ref in held if (size := buffer_bytes(ref, kinds)) > 0]
         return [max(sizes, key=lambda sized: sized[0])[1]] if sizes else []
 
@@ -106,7 +130,7 @@ class OwnerReader:
     def _read_orphan(self, found: Accumulation) -> Owner:
         top = self.newborn.nodes[found.path[0]]
         tail = [self.newborn.nodes[node] for node in found.tail]
-        below = [Step(*_edge(top, tail)), *name_chain(tail, "entry")] if tail else []
+        below = self._below(top, tail)
         return Owner(
             kind="none",
             name=None,
@@ -131,11 +155,6 @@ def with_births(owner: Owner, found: Accumulation, stacks: dict[str, Stack], sou
     others = [site for lines in sites.values() for site in lines]
     born = tuple(dict.fromkeys([*nearest, *others]))[:_MOST_SITES]
     return attrs.evolve(owner, born=born, sites_by_type={name: lines[-1] for name, lines in sites.items() if lines})
-
-
-def _edge(owner: Any, tail: Sequence[Any]) -> tuple[str, str]:
-    label, _ = name_edge([owner, *tail], 0)
-    return label, describe_type(tail[0])
 
 
 def _is_in(value: Any, keys: Sequence[Any]) -> bool:
@@ -217,22 +236,20 @@ def _extent_of(  # noqa: PLR0911 - one return for each kind of owner
     if len(chain) == 2 and (root := reader.root(found)).is_copy:
         return _extent_of_local(root, chain[-1])
     if found.buffer_bytes and not found.entries and len(found.members) > 1:
-        return _extent_of_alike([reader.newborn.nodes[node] for node in found.members], chain[-1])
+        return _extent_of_alike(reader, [reader.newborn.nodes[node] for node in found.members], chain[-1])
     if found.buffer_bytes and not found.entries:
-        return _extent_below(chain, lambda buffer: buffer_bytes(buffer, KindsByIdentity()))
+        return _extent_below(reader, chain, lambda buffer: buffer_bytes(buffer, KindsByIdentity()))
     if found.entries or derives(type(chain[-1]), *_CONTAINERS):
-        return _extent_below(chain, length_of)
+        return _extent_below(reader, chain, length_of)
     return None
 
 
-def _extent_of_alike(holders: Sequence[Any], target: Any) -> Callable[[], int] | None:
+def _extent_of_alike(reader: OwnerReader, holders: Sequence[Any], target: Any) -> Callable[[], int] | None:
     """Watch the buffers that several objects of one kind keep under the same attribute."""
-    names = [name for holder in holders for name, value in pairs_of(instance_dict(holder)) if value is target]
+    names = [name for holder in holders for name, value in reader.attributes(holder) if value is target]
     if not names or type(names[0]) is not str:
         return None
-    return lambda: sum(
-        buffer_bytes((instance_dict(holder) or {}).get(names[0]), KindsByIdentity()) for holder in holders
-    )
+    return lambda: sum(buffer_bytes(attribute_of(holder, names[0]), KindsByIdentity()) for holder in holders)
 
 
 def _extent_of_local(root: Root, target: Any) -> Callable[[], int] | None:
@@ -244,18 +261,19 @@ def _extent_of_local(root: Root, target: Any) -> Callable[[], int] | None:
     return lambda: length_of(again().get(names[0]))
 
 
-def _extent_below(chain: Sequence[Any], measure: Callable[[Any], int]) -> Callable[[], int]:
+def _extent_below(reader: OwnerReader, chain: Sequence[Any], measure: Callable[[Any], int]) -> Callable[[], int]:
     """Watch the last object of a chain, also when it is replaced or when there are several of its kind.
 
     Under a name it is what stands there; else all objects of its type that the one above refers to.
     """
     above, target = chain[-2], chain[-1]
-    namespace = above if type(above) is dict else instance_dict(above)
-    if namespace is not None and dict.__len__(namespace) > _MOST_SIBLINGS:
+    if type(above) is dict and dict.__len__(above) > _MOST_SIBLINGS:
         return lambda: measure(target)
-    names = [name for name, value in pairs_of(namespace) if value is target and type(name) is str]
-    if names and namespace is not None and names[0].isidentifier():
-        return lambda: measure(namespace.get(names[0]))
+    pairs = pairs_of(above) if type(above) is dict else reader.attributes(above)
+    names = [name for name, value in pairs if value is target and type(name) is str]
+    if names and names[0].isidentifier():
+        read = above.get if type(above) is dict else functools.partial(attribute_of, above)
+        return lambda: measure(read(names[0]))
     kind, kinds = type(target), KindsByIdentity()
     if length_of(above) > _MOST_SIBLINGS:
         return lambda: measure(target)

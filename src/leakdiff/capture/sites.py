@@ -7,11 +7,11 @@ import gc
 import itertools
 import os
 import sysconfig
-import tokenize
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from importlib.util import decode_source
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,6 +30,7 @@ _MOST_TRACES = 24 << 20  # bytes of traces, about 200,000 of them: read in 0.1 s
 _OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _SHIPPED_WORKLOADS = tuple(os.path.join(_OWN, name) for name in ("demo", "selftest_plants"))
 _STDLIB = tuple(os.path.normpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib"))
+_ASKED = (f"{os.sep}tracemalloc.py", f"{os.sep}pympler{os.sep}asizeof.py")  # what they allocate, they do for us
 _INSTALLED = ("site-packages", "dist-packages")
 
 Line = tuple[str, int]
@@ -163,6 +164,8 @@ def surviving_stacks(units: int, most: int = 5) -> tuple[tuple[Stack, float, flo
 def live_sites(*, force: bool) -> tuple[tuple[SiteCount, ...] | None, str | None]:
     """Return the lines that allocated what is alive, most bytes first, and what was left out, in a sentence.
 
+    Lines are told by file, number and function; what stands in them is not kept.
+
     Args:
         force: Read them even where tracemalloc keeps so much that copying it stops all threads for long.
     """
@@ -174,15 +177,24 @@ def live_sites(*, force: bool) -> tuple[tuple[SiteCount, ...] | None, str | None
             f"allocation sites were left out: tracemalloc keeps {kept >> 20} MiB of traces, and reading them "
             "would stop all threads (sites=True reads them)"
         )
+    counts: Counter[Line] = Counter()
+    sizes: Counter[Line] = Counter()
+    for stat in tracemalloc.take_snapshot().statistics("traceback"):
+        stack = [(frame.filename, frame.lineno) for frame in reversed(stat.traceback)]
+        if not _is_ours(stack):
+            counts[stack[0]] += stat.count
+            sizes[stack[0]] += stat.size
     sources = Sources()
-    stats = tracemalloc.take_snapshot().statistics("lineno")
-    lines = [(stat.traceback[0], stat.count, stat.size) for stat in stats]
-    found = [
-        SiteCount(sources.site(frame.filename, frame.lineno), count, size)
-        for frame, count, size in lines[:_MOST_SITES]
-        if not is_own_file(frame.filename) and frame.filename != tracemalloc.__file__
-    ]
-    return tuple(found), None
+    ranked = sorted(sizes, key=lambda line: (-sizes[line], line))
+    return tuple(SiteCount(sources.site(*line), counts[line], sizes[line]) for line in ranked[:_MOST_SITES]), None
+
+
+def _is_ours(stack: Sequence[Line]) -> bool:
+    """Tell whether leakdiff allocated something, itself or by a library it asked; a step that it called is not ours."""
+    inside = _above_own(stack)
+    if any(stack[0][0].endswith(asked) for asked in _ASKED):
+        return True
+    return len(inside) < len(stack) and not any(is_users_file(file) for file, _ in inside)
 
 
 @attrs.frozen
@@ -223,9 +235,10 @@ class Sources:
 
 def _read_source(path: str) -> _Source:
     try:
-        with tokenize.open(path) as file:
-            text = file.read()
-        return _Source(tuple(text.splitlines()), tuple(_functions_in(ast.parse(text), "")))
+        with open(path, "rb") as file:
+            text = decode_source(file.read())
+        tree: Any = compile(text, path, "exec", ast.PyCF_ONLY_AST)  # as ast.parse, but what it allocates counts as ours
+        return _Source(tuple(text.splitlines()), tuple(_functions_in(tree, "")))
     except (OSError, SyntaxError, ValueError, RecursionError):
         return _Source()
 

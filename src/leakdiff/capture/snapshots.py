@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
@@ -69,9 +69,7 @@ class HeapReading:
         found, note = live_sites(force=sites is True) if sites else (None, None)
         if found is not None:
             self.walk.pacer.longest = max(self.walk.pacer.longest, time.perf_counter() - started)
-        many = len(self.walk.noted) >= MOST_NOTED
-        cut = f"only the first {MOST_NOTED:,} generators and tasks were counted by name" if many else None
-        self.notes.extend(text for text in (self.walk.budget.spent, note, cut) if text is not None)
+        self.notes.extend([note] if note is not None else [])
         return Heap(
             types=self.walk.counts.types(),
             large_bytes=self.walk.counts.large_bytes,
@@ -115,4 +113,11 @@ def _read(roots: Roots, *, owners: bool, seconds: float, pacer: Pacer) -> HeapRe
     walk = CensusWalk(Budget(_MOST_OBJECTS, seconds), pacer=pacer)
     walk.from_roots(*roots.targets(), avoid=own_parts())
     walk.add_up()
-    return HeapReading(walk, roots, take_inventory(walk, roots) if owners else None)
+    return HeapReading(walk, roots, take_inventory(walk, roots) if owners else None, list(_left_out(walk)))
+
+
+def _left_out(walk: CensusWalk) -> Iterator[str]:
+    if walk.budget.spent is not None:
+        yield walk.budget.spent
+    if len(walk.noted) >= MOST_NOTED:
+        yield f"only the first {MOST_NOTED:,} generators and tasks were counted by name"

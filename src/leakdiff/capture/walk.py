@@ -196,29 +196,28 @@ class Walk:
 
         Args:
             first: Roots whose names a person can edit; what they reach is named after them, however deep it lies.
-            then: Roots that only name the rest: copies of frame locals and the like, made for this walk.
+            then: Roots that only name the rest: copies of frame locals and the like, made for this walk. A namespace
+                among them is not entered from elsewhere either.
             avoid: Objects that are not entered.
         """
         for target in avoid:
             self.pages.mark(target)
         self.roots = [*first, *then]
-        for target in (*first, *(target for target in then if type(target) is dict)):
-            self.pages.mark(target)  # a namespace is met under its own name only
+        start = [self._unless_visited(target) for target in first]  # a module may have several names
+        then = [self._unless_visited(target) if type(target) is dict else target for target in then]
         for target in self.roots:
             _ = self.kinds[type(target)]  # from here on the table knows the kind of everything that is expanded
         self.addresses.extend(map(id, self.roots))
         self.parents.extend([_ROOT] * len(self.roots))
         self._copies = range(len(first), len(self.roots))
-        self._from(list(first), 0)
-        self._from([self._unless_visited(target) for target in then], len(first))
+        self._from(start, 0)
+        self._from([target if type(target) is dict else self._unless_visited(target) for target in then], len(first))
         if self.before is None:
             self.lengths.buffers = {self.addresses[index]: size for index, size in self.buffers.items()}
             self.lengths.below = {self.addresses[index]: below for index, below in self.below().items()}
 
     def _unless_visited(self, target: Any) -> Any:
         """Return a root to walk from, or nothing where it was reached already and has a better name."""
-        if type(target) is dict:
-            return target
         if self.pages.has(target):
             return ()
         self.pages.mark(target)

@@ -34,7 +34,7 @@ class Windows:
         newborn: New objects and the old ones that hold them.
         roots: Where the walk started.
         windows: How many windows there were.
-        seconds: How long they lasted together.
+        seconds: How long holders had to gain what they gained: from the middle of one walk to that of the other.
         longest_stall: Longest time, in seconds, that other threads could not run because of the walks.
     """
 
@@ -71,23 +71,25 @@ def live_windows(windows: int, seconds: float, budget: float, wait: Wait) -> Win
         budget: Seconds each walk may take.
         wait: What waits for a window to end.
     """
+    began = time.monotonic()
     before = _lengths(budget)
     births: dict[int, int] = {}
-    started = time.monotonic()
+    middle_before = (began + time.monotonic()) / 2
     with FreezeMark() as mark:
         for number in range(1, windows + 1):
             wait(seconds)
             mark.collect()
             _note_births(births, mark.cohort(), number)
             mark.again()
-        lasted = time.monotonic() - started
+        began = time.monotonic()
         roots, pacer = find_roots(), Pacer(rest=_REST)
         walk = Walk(Budget(_MOST_OBJECTS, budget), new=births, before=before, pacer=pacer)
         walk.from_roots(*roots.targets(), avoid=own_parts())
         newborn = Newborn(walk)
         newborn.gather()
         newborn.born_meanwhile(mark.cohort(), windows)
-    return Windows(newborn, roots, windows, lasted, pacer.longest)
+        middle = (began + time.monotonic()) / 2
+    return Windows(newborn, roots, windows, middle - middle_before, pacer.longest)
 
 
 def _lengths(budget: float) -> Lengths:

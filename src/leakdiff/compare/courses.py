@@ -10,16 +10,14 @@ import attrs
 from leakdiff.compare.lives import DAY, Bins, Life, Traffic, Who, bins_of, width_for
 from leakdiff.compare.shapes import levels_of, pairs_alike, shape_of, steps_of
 from leakdiff.compare.slopes import Estimate, Run, deviation, residuals, theil_sen
+from leakdiff.compare.traffic import Response, left_over, response_of
 from leakdiff.model.history import Course
 from leakdiff.model.trend import SeriesTrend, Slope
 
 _SETTLES = (1.0, 2.0, 4.0, 8.0, 16.0)  # ages in hours at which a slow warm-up may be over
 _FASTER = 1.5  # early growth above this many times the later one is warm-up
 _OWN_SLOPE = 6.0  # hours from which on a life is asked for a slope of its own
-_PARTS = ((0.0, 0.5), (0.5, 1.0), (2 / 3, 1.0))  # first half, latest half, latest third
-_MOST_SPREAD = 20.0
-_LEAST_READINGS = 8  # beyond one for each life, to tell what follows traffic
-_STEADY_TRAFFIC = 0.01  # spread of traffic below which nothing can be seen to follow it
+_NO_RESPONSE = Response()
 
 
 @attrs.frozen(eq=False)
@@ -30,6 +28,7 @@ class Fit:
         bins: The lives.
         runs: The same with x in hours or units, and what follows traffic taken out of y.
         by_units: Whether x is units.
+        response: What follows traffic.
         spread: By how much taking it out widens the variance of the slope.
         day: Slots in a day if only readings of the same time of day can be compared, else 0.
     """
@@ -37,13 +36,22 @@ class Fit:
     bins: Sequence[Bins]
     runs: Sequence[Run]
     by_units: bool = False
+    response: Response = _NO_RESPONSE
     spread: float = 1.0
     day: int = 0
 
-    def part(self, start: float = 0.0, end: float = 1.0) -> Estimate | None:
-        """Return the slope between two shares of each life, or over all of it."""
-        cut = [_between(run, start, end, self.day) for run in self.runs]
-        return theil_sen([run for run in cut if len(run) > 1], day=self.day, spread=self.spread)
+    def estimate(self) -> Estimate | None:
+        """Return the slope."""
+        return theil_sen(self.runs, day=self.day, spread=self.spread)
+
+    def part(self, start: float, end: float) -> Estimate | None:
+        """Return the slope between two shares of each life."""
+        cut = [_between(bins, start, end, self.day) for bins in self.bins]
+        cut = [bins for bins in cut if len(bins) > 1]
+        if not cut:
+            return None
+        part = _fit_of(cut, self.day) if self.day else _fit(cut, by_units=self.by_units, response=self.response)
+        return part.estimate()
 
 
 @attrs.frozen(eq=False)
@@ -83,7 +91,9 @@ def measure_course(
     is_counted = units_per_hour is not None and all(bins.rates is not None for bins in thinned)
     whole = _fit_of(thinned, 0 if is_counted else round(DAY / width))
     settled = _settled(whole)
-    estimate = settled.part()
+    if settled.estimate() is None:  # less than a day: all that can be said is what the hours say
+        whole = settled = _fit(thinned, by_units=False, response=_NO_RESPONSE)
+    estimate = settled.estimate()
     if estimate is None:
         return None
     scale = units_per_hour if settled.by_units and units_per_hour is not None else 1.0
@@ -96,12 +106,12 @@ def measure_course(
 def _course(whole: Fit, fit: Fit, estimate: Estimate, scale: float) -> Course:
     both = list(zip(fit.bins, fit.runs, strict=True))
     noise = deviation([left for run in fit.runs for left in residuals(run, estimate.slope.value)])
-    level = statistics.median(value for run in fit.runs for value in run.y)
     steps = steps_of([levels_of(bins, run.x, run.y) for bins, run in both])
+    plain = steps_of([levels_of(bins, run.x, bins.values) for bins, run in both])
     alike = [pairs_alike(bins, run.y, fit.day) for bins, run in both]
     own = [theil_sen([run], day=fit.day) for bins, run in both if bins.ages[-1] - bins.ages[0] >= _OWN_SLOPE]
-    parts = [_times(part.slope, scale) if (part := fit.part(*shares)) else None for shares in _PARTS]
-    shape = shape_of(estimate, steps, runs=fit.runs, noise=noise, level=level, warmed=_warmed(whole, fit))
+    early, late = fit.part(0.0, 0.5), fit.part(0.5, 1.0)
+    shape = shape_of(estimate, steps, fit.runs, noise=noise, warmed=_warmed(whole, fit))
     trend = SeriesTrend(
         name="",
         what="",
@@ -116,15 +126,16 @@ def _course(whole: Fit, fit: Fit, estimate: Estimate, scale: float) -> Course:
     return Course(
         trend=trend,
         steps=steps,
-        early=parts[0],
-        late=parts[1],
-        latest=parts[2],
+        plain=plain,
+        early=_times(early.slope, scale) if early is not None else None,
+        late=_times(late.slope, scale) if late is not None else None,
         span=max(bins.ages[-1] - bins.ages[0] for bins in fit.bins),
         alike=sum(pairs for pairs, _ in alike),
         alike_rose=sum(rose for _, rose in alike),
         lives=len(own) - own.count(None),
         rising=sum(found is not None and found.slope.value > 0 for found in own),
         noise=noise,
+        bend=fit.response.bend,
     )
 
 
@@ -150,7 +161,7 @@ def _settled(whole: Fit) -> Fit:
     for age in _SETTLES:
         if age > longest / 3 or not _slows_down(fit):
             break
-        later = [left for bins in whole.bins if len(left := bins.since(age)) > 1]
+        later = [left for bins in whole.bins if len(left := _since(bins, age)) > 1]
         if not later:
             break
         fit = _fit_of(later, whole.day)
@@ -166,82 +177,33 @@ def _slows_down(fit: Fit) -> bool:
     return rest is not None and early.slope.value > _FASTER * rest.slope.value and early.slope.low > rest.slope.high
 
 
-def _between(run: Run, start: float, end: float, lap: int) -> Run:
-    """Cut a run to a share of its time; with ``lap``, of the time in which a day can begin."""
-    if (start, end) == (0.0, 1.0) or not run.slots:
-        return run
-    span = run.slots[-1] - run.slots[0] - lap
-    low, high = run.slots[0] + start * span, run.slots[0] + end * span + lap
-    return run.only([at for at, slot in enumerate(run.slots) if span > 0 and low <= slot <= high])
+def _since(bins: Bins, age: float) -> Bins:
+    return bins.only([at for at, found in enumerate(bins.ages) if found >= age])
+
+
+def _between(bins: Bins, start: float, end: float, lap: int) -> Bins:
+    """Cut a life to a share of its time; with ``lap``, of the time in which a day can begin."""
+    span = bins.slots[-1] - bins.slots[0] - lap
+    low, high = bins.slots[0] + start * span, bins.slots[0] + end * span + lap
+    return bins.only([at for at, slot in enumerate(bins.slots) if span > 0 and low <= slot <= high])
 
 
 # -- traffic ---------------------------------------------------------------------------------------
 
 
 def _fit_of(lives: Sequence[Bins], day: int) -> Fit:
-    """Choose what growth is counted over, hours or units, and take out of the readings what follows traffic.
-
-    Readings are explained by a line and by the traffic of the moment at once, by least squares with a constant for
-    each life; only the part of the traffic is taken out then. That it was guessed together with the slope widens
-    the slope's variance by ``1 / (1 - r^2)``, r the correlation of x and traffic (variance inflation factor,
-    Marquardt 1970, Technometrics 12:591).
-    """
+    """Choose what growth is counted over, hours or units, whichever leaves less; take out what follows traffic."""
     if day:
         return Fit(lives, [Run(tuple(bins.ages), tuple(bins.values), tuple(bins.slots)) for bins in lives], day=day)
-    by_hours = _explained(lives, [bins.ages for bins in lives])
-    by_units = _explained(lives, [bins.units or () for bins in lives])
-    best = by_units if by_units.left <= by_hours.left else by_hours
-    middle = statistics.fmean(rate for bins in lives for rate in bins.rates or ())
+    hours, units = [bins.ages for bins in lives], [bins.units or () for bins in lives]
+    responses = response_of(lives, hours), response_of(lives, units)
+    by_units = left_over(lives, units, responses[1]) <= left_over(lives, hours, responses[0])
+    return _fit(lives, by_units=by_units, response=responses[by_units])
+
+
+def _fit(lives: Sequence[Bins], *, by_units: bool, response: Response) -> Fit:
+    columns = [bins.units or () if by_units else bins.ages for bins in lives]
     runs = [
-        Run(
-            tuple(x),
-            tuple(y - best.follows * (rate - middle) for y, rate in zip(bins.values, bins.rates or (), strict=True)),
-            tuple(bins.slots),
-        )
-        for bins, x in zip(lives, best.x, strict=True)
+        Run(tuple(x), tuple(response.without(bins)), tuple(bins.slots)) for bins, x in zip(lives, columns, strict=True)
     ]
-    return Fit(lives, runs, best is by_units, best.spread)
-
-
-@attrs.frozen(eq=False)
-class _Explained:
-    """Readings explained by a line over x and by traffic.
-
-    Attributes:
-        x: What the line is over.
-        follows: What a unit per hour of traffic adds.
-        left: Sum of squares that stays unexplained.
-        spread: Variance inflation of the slope.
-    """
-
-    x: Sequence[Sequence[float]]
-    follows: float
-    left: float
-    spread: float
-
-
-def _explained(lives: Sequence[Bins], columns: Sequence[Sequence[float]]) -> _Explained:
-    xx = xr = rr = xy = ry = yy = 0.0
-    level = 0.0
-    for bins, column in zip(lives, columns, strict=True):
-        rates = bins.rates or ()
-        x, r, y = _centred(column), _centred(rates), _centred(bins.values)
-        xx, xr, rr = xx + _dot(x, x), xr + _dot(x, r), rr + _dot(r, r)
-        xy, ry, yy = xy + _dot(x, y), ry + _dot(r, y), yy + _dot(y, y)
-        level += sum(rate * rate for rate in rates)
-    free = sum(map(len, lives)) - len(lives)
-    alone = yy - xy * xy / xx if xx > 0 else yy
-    apart = xx * rr - xr * xr
-    if free < _LEAST_READINGS or rr <= _STEADY_TRAFFIC**2 * level or apart * _MOST_SPREAD < xx * rr:
-        return _Explained(columns, 0.0, alone, 1.0)
-    follows, slope = (xx * ry - xr * xy) / apart, (rr * xy - xr * ry) / apart
-    return _Explained(columns, follows, yy - slope * xy - follows * ry, xx * rr / apart)
-
-
-def _centred(values: Sequence[float]) -> list[float]:
-    middle = statistics.fmean(values)
-    return [value - middle for value in values]
-
-
-def _dot(one: Sequence[float], other: Sequence[float]) -> float:
-    return sum(a * b for a, b in zip(one, other, strict=True))
+    return Fit(lives, runs, by_units=by_units, response=response, spread=response.spread(lives, columns))

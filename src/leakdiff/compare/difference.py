@@ -15,6 +15,9 @@ _Amounts = Mapping[str, tuple[int, int]]  # how many and how many bytes, by name
 
 _LEAST_BYTES = 4_096  # what an owner must retain more or less to be told where its length is the same
 
+_LONGEST_LIST = 500  # lines; a snapshot lists no more of them
+_END_OF_LIST = 2  # times what the last line of a list has: what is missing there must have had to be told
+
 _PAIR = {(True, False): "before", (False, True): "after", (True, True): "on either side"}
 
 # What remains of the resident set, by whether the whole heap was walked and the C heap measured.
@@ -44,7 +47,7 @@ def difference(before: Snapshot, after: Snapshot) -> Diff:
         units=_units(before, after),
         types=_compared(_types(before), _types(after)),
         owners=owners,
-        sites=_compared(_sites(before), _sites(after)),
+        sites=_compared(_told(before, after), _told(after, before)),
         resources=_compared(_resources(before), _resources(after)),
         memory=_memory(before, after),
         totals=_totals(before, after),
@@ -114,6 +117,16 @@ def _types(snapshot: Snapshot) -> _Amounts | None:
 def _sites(snapshot: Snapshot) -> _Amounts | None:
     sites = _listed_sites(snapshot)
     return None if sites is None else _amounts((_line_of(found), found.count, found.bytes) for found in sites)
+
+
+def _told(snapshot: Snapshot, other: Snapshot) -> _Amounts | None:
+    """Leave out lines so small that the other side's list may have ended before them."""
+    sites, others = _sites(snapshot), _sites(other)
+    if sites is None or others is None:
+        return None
+    is_cut_off = len(_listed_sites(other) or ()) >= _LONGEST_LIST
+    least = _END_OF_LIST * min(size for _, size in others.values()) if is_cut_off else 0
+    return {line: amount for line, amount in sites.items() if line in others or amount[1] >= least}
 
 
 def _listed_sites(snapshot: Snapshot) -> tuple[SiteCount, ...] | None:

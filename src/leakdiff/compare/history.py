@@ -35,18 +35,26 @@ def history_of(points: Points) -> History:
     everything = [life for found in lives.values() for life in found]
     if not everything:
         return History()
-    traffic = traffic_of(points.values())
+    traffic = traffic_of(everything)
     measured = {version: _measured(version, lives, traffic) for version in _versions(everything)}
-    times = [time for life in everything for time in (life.times[0], life.times[-1])]
+    times = _times(everything)
     return History(
         versions=tuple(_version(version, lives, traffic, measured[version]) for version in measured),
         resets_on_restart=_resets([found[MEMORY] for found in measured.values() if MEMORY in found]),
         fullest=_fullest(lives),
-        replicas=len({life.who[0] for life in everything}),
-        processes=len({life.who for life in everything}),
-        points=len({(life.who, time) for life in everything for time in life.times}),
-        hours=(max(times) - min(times)) / HOUR,
+        replicas=len({who[0] for who in times}),
+        processes=len(times),
+        points=sum(map(len, times.values())),
+        hours=(max(map(max, times.values())) - min(map(min, times.values()))) / HOUR,
     )
+
+
+def _times(lives: Iterable[Life]) -> dict[Who, set[float]]:
+    """Return when each process was read."""
+    times: dict[Who, set[float]] = defaultdict(set)
+    for life in lives:
+        times[life.who].update(life.times)
+    return times
 
 
 def points_by_instance(points: Points) -> dict[str, dict[str, list[Point]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 from array import array
 from bisect import bisect_right
@@ -32,12 +33,14 @@ class Life:
         started: When the process started, UTC seconds; the first reading where that is not known.
         times: UTC seconds.
         values: The readings.
+        units: Units of work done by then; not a number where they were not counted.
     """
 
     who: Who
     started: float
     times: Sequence[float]
     values: Sequence[float]
+    units: Sequence[float]
 
     @property
     def version(self) -> str:
@@ -75,18 +78,16 @@ class Bins:
     def __len__(self) -> int:
         return len(self.ages)
 
-    def since(self, age: float) -> Bins:
-        """Return what comes after an age in hours."""
-        at = next((at for at, found in enumerate(self.ages) if found >= age), len(self))
-        if at == 0:
-            return self
-        return attrs.evolve(
-            self,
-            ages=self.ages[at:],
-            values=self.values[at:],
-            slots=self.slots[at:],
-            units=self.units[at:] if self.units is not None else None,
-            rates=self.rates[at:] if self.rates is not None else None,
+    def only(self, places: Sequence[int]) -> Bins:
+        """Return the readings at these places."""
+        return Bins(
+            who=self.who,
+            started=self.started,
+            ages=[self.ages[at] for at in places],
+            values=[self.values[at] for at in places],
+            slots=[self.slots[at] for at in places],
+            units=[self.units[at] for at in places] if self.units is not None else None,
+            rates=[self.rates[at] for at in places] if self.rates is not None else None,
         )
 
 
@@ -116,43 +117,47 @@ class Traffic:
 
 def lives_of(points: Iterable[Point]) -> list[Life]:
     """Split points by process, those of each in order of time; the first that started comes first."""
-    times: dict[Who, array[float]] = defaultdict(lambda: array("d"))
-    values: dict[Who, array[float]] = defaultdict(lambda: array("d"))
+    columns: dict[Who, tuple[array[float], array[float], array[float]]] = {}
     started: dict[Who, float] = {}
     for point in points:
         who = (point.replica, point.instance, point.version)
-        times[who].append(point.time)
-        values[who].append(point.value)
-        started[who] = point.started
-    lives = [_life(who, times[who], values[who], started[who]) for who in times]
+        if who not in columns:
+            columns[who], started[who] = (array("d"), array("d"), array("d")), point.started
+        times, values, units = columns[who]
+        times.append(point.time)
+        values.append(point.value)
+        units.append(math.nan if point.units is None else point.units)
+    lives = [_life(who, found, started[who]) for who, found in columns.items()]
     return sorted(lives, key=lambda life: (life.started, life.who))
 
 
-def _life(who: Who, times: Sequence[float], values: Sequence[float], started: float) -> Life:
+def _life(who: Who, columns: Sequence[Sequence[float]], started: float) -> Life:
+    times = columns[0]
     if any(later < sooner for sooner, later in itertools.pairwise(times)):
         order = sorted(range(len(times)), key=lambda at: times[at])
-        times, values = [times[at] for at in order], [values[at] for at in order]
-    is_known = 0 < started <= times[0]
-    return Life(who, started if is_known else times[0], times, values)
+        columns = [[column[at] for at in order] for column in columns]
+    is_known = 0 < started <= columns[0][0]
+    return Life(who, started if is_known else columns[0][0], *columns)
 
 
-def traffic_of(series: Iterable[Sequence[Point]]) -> dict[Who, Traffic]:
-    """Return the traffic of every process that counts its units, from the series that tells most of it."""
-    found: dict[Who, Traffic] = {}
-    for points in series:
-        told: dict[Who, dict[float, int]] = defaultdict(dict)
-        for point in points:
-            if point.units is not None:
-                told[point.replica, point.instance, point.version][point.time] = point.units
-        for who, units in told.items():
-            if len(units) > max(1, len(found[who].times) if who in found else 0):
-                times = sorted(units)
-                found[who] = Traffic(array("d", times), array("d", [units[time] for time in times]))
-    return {who: traffic for who, traffic in found.items() if _only_rises(traffic.units)}
+def traffic_of(lives: Iterable[Life]) -> dict[Who, Traffic]:
+    """Return the traffic of every process that counts its units, from the series that was read most often."""
+    longest: dict[Who, Life] = {}
+    for life in lives:
+        if life.who not in longest or len(life.times) > len(longest[life.who].times):
+            longest[life.who] = life
+    found = {who: _traffic(life) for who, life in longest.items()}
+    return {who: traffic for who, traffic in found.items() if traffic is not None}
 
 
-def _only_rises(units: Sequence[float]) -> bool:
-    return units[-1] > units[0] and all(later >= sooner for sooner, later in itertools.pairwise(units))
+def _traffic(life: Life) -> Traffic | None:
+    """Return the units of one life; None where they were not counted, or began anew."""
+    told = [(time, units) for time, units in zip(life.times, life.units, strict=True) if not math.isnan(units)]
+    if len(told) < 2 or told[-1][1] <= told[0][1]:
+        return None
+    if any(later[1] < sooner[1] or later[0] <= sooner[0] for sooner, later in itertools.pairwise(told)):
+        return None
+    return Traffic([time for time, _ in told], [units for _, units in told])
 
 
 # -- thinning --------------------------------------------------------------------------------------

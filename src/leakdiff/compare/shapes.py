@@ -14,44 +14,54 @@ from leakdiff.model.trend import Shape
 
 _STEP = 3.0  # hours between two levels that are compared
 _NO_MORE = 1.05  # traffic up to which the later of two readings counts as not busier
-SLOWED = 0.6  # late growth below this share of the early one is no steady growth
-STOPPED = 0.2
-_ALL_AT_ONCE, _ENOUGH_STEPS = 0.7, 5
+_STOPPED = 0.2  # share of its early rate below which it no longer grows
+_ALL_AT_ONCE, _ENOUGH_STEPS, _STAYED_UP = 0.7, 5, 0.2
+_MOSTLY = 0.6
 _NOISY = 0.05  # noise above this share of the level
 _LEAST = 0.005  # growth below this share of the level is none
 _UNLIKELY = 0.05
 
+Level = tuple[float, float, float]  # x, hours since the start, and the reading
 
-def levels_of(bins: Bins, x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]:
-    """Return the levels of a life every few hours, as pairs of x and y."""
+
+def levels_of(bins: Bins, x: Sequence[float], y: Sequence[float]) -> list[Level]:
+    """Return the levels of a life every few hours."""
     found: dict[int, list[int]] = defaultdict(list)
     for at, age in enumerate(bins.ages):
         found[int((age - bins.ages[0]) / _STEP)].append(at)
     return [
-        (statistics.fmean(x[at] for at in places), statistics.median(y[at] for at in places))
+        (
+            statistics.fmean(x[at] for at in places),
+            statistics.fmean(bins.ages[at] for at in places),
+            statistics.median(y[at] for at in places),
+        )
         for places in found.values()
     ]
 
 
-def steps_of(lives: Sequence[Sequence[tuple[float, float]]]) -> Steps:
+def steps_of(lives: Sequence[Sequence[Level]]) -> Steps:
     """Return what the steps between the levels of several lives tell together."""
-    steps = [
-        [(end - start, later - sooner) for (start, sooner), (end, later) in itertools.pairwise(levels)]
-        for levels in lives
-    ]
-    steps = [[(wide, gain) for wide, gain in life if wide > 0] for life in steps]
-    rates = sorted(gain / wide for life in steps for wide, gain in life)
+    steps = [[_step(sooner, later) for sooner, later in itertools.pairwise(levels)] for levels in lives]
+    steps = [[step for step in life if step[0] > 0] for life in steps]
+    rates = sorted(gain / wide for life in steps for wide, _, gain in life)
     if not rates:
         return Steps()
     middle = statistics.median(rates)
+    several = [life for life in steps if len(life) > 1]
+    gains = [[gain for _, _, gain in life] for life in steps]
     return Steps(
         of=len(rates),
         rose=sum(rate > 0 for rate in rates),
-        late=_late_share([life for life in steps if len(life) > 1]),
+        late=_late_share([[(wide, gain) for wide, _, gain in life] for life in several]),
+        late_by_hours=_late_share([[(hours, gain) for _, hours, gain in life] for life in several]),
         even=rates[len(rates) // 4] / middle if middle > 0 else 0.0,
-        largest=statistics.median([_largest_share(life) for life in steps if len(life) >= _ENOUGH_STEPS] or [0.0]),
-        fell=statistics.median([_deepest_fall(life) for life in steps if sum(gain for _, gain in life) > 0] or [0.0]),
+        largest=statistics.median([_largest_share(life) for life in gains if len(life) >= _ENOUGH_STEPS] or [0.0]),
+        fell=statistics.median([_deepest_fall(life) for life in gains if sum(life) > 0] or [0.0]),
     )
+
+
+def _step(sooner: Level, later: Level) -> Level:
+    return later[0] - sooner[0], later[1] - sooner[1], later[2] - sooner[2]
 
 
 def _late_share(lives: Sequence[Sequence[tuple[float, float]]]) -> float | None:
@@ -66,13 +76,12 @@ def _rate(steps: Sequence[tuple[float, float]]) -> float:
     return sum(gain for _, gain in steps) / sum(wide for wide, _ in steps)
 
 
-def _largest_share(steps: Sequence[tuple[float, float]]) -> float:
-    gains = [max(0.0, gain) for _, gain in steps]
-    return max(gains) / sum(gains) if sum(gains) > 0 else 0.0
+def _largest_share(gains: Sequence[float]) -> float:
+    risen = [max(0.0, gain) for gain in gains]
+    return max(risen) / sum(risen) if sum(risen) > 0 else 0.0
 
 
-def _deepest_fall(steps: Sequence[tuple[float, float]]) -> float:
-    gains = [gain for _, gain in steps]
+def _deepest_fall(gains: Sequence[float]) -> float:
     return max(0.0, -min(gains)) / sum(gains)
 
 
@@ -82,9 +91,12 @@ def pairs_alike(bins: Bins, y: Sequence[float], day: int) -> tuple[int, int]:
     Args:
         bins: A life.
         y: Its readings.
-        day: Slots in a day, where traffic is not known; the pairs are of the same time of day then.
+        day: Slots in a day, where traffic is not known; the pairs are of the same time of day then. 0 where they
+            cannot be.
     """
     pairs = rose = 0
+    if bins.rates is None and day == 0:
+        return 0, 0
     for sooner, later in itertools.combinations(range(len(bins)), 2):
         if bins.rates is not None:
             alike = bins.rates[later] <= _NO_MORE * bins.rates[sooner]
@@ -95,9 +107,7 @@ def pairs_alike(bins: Bins, y: Sequence[float], day: int) -> tuple[int, int]:
     return pairs, rose
 
 
-def shape_of(
-    estimate: Estimate, steps: Steps, *, runs: Sequence[Run], noise: float, level: float, warmed: float
-) -> Shape:
+def shape_of(estimate: Estimate, steps: Steps, runs: Sequence[Run], *, noise: float, warmed: float) -> Shape:
     """Name how a series goes.
 
     Args:
@@ -105,31 +115,32 @@ def shape_of(
         steps: Its steps.
         runs: Its lives, in the x of the slope.
         noise: Standard deviation of what the slope leaves.
-        level: Its median.
-        warmed: What it gained before its growth settled, as a share of the level.
+        warmed: What it gained before its growth settled, as a share of its level.
     """
+    level = abs(statistics.median(value for run in runs for value in run.y))
     wide = max(run.x[-1] - run.x[0] for run in runs)
-    gain = estimate.slope.value * wide
-    if estimate.significance <= _UNLIKELY and estimate.slope.low > 0 and gain > _LEAST * abs(level):
-        return _rising(steps)
+    if steps.largest > _ALL_AT_ONCE and steps.fell < _STAYED_UP and _gain(runs) > _LEAST * level:
+        return Shape.STEP
+    if estimate.significance <= _UNLIKELY and estimate.slope.low > 0 and estimate.slope.value * wide > _LEAST * level:
+        return Shape.PLATEAU if steps.late is not None and steps.late < _STOPPED else Shape.LINEAR
     if warmed > _LEAST:
         return Shape.PLATEAU
     if _falls_back(runs, noise, level):
         return Shape.SAWTOOTH
-    return Shape.NOISY if noise > _NOISY * abs(level) else Shape.FLAT
+    return Shape.NOISY if noise > _NOISY * level else Shape.FLAT
 
 
-def _rising(steps: Steps) -> Shape:
-    if steps.largest > _ALL_AT_ONCE:
-        return Shape.STEP
-    return Shape.PLATEAU if steps.late is not None and steps.late < STOPPED else Shape.LINEAR
+def _gain(runs: Sequence[Run]) -> float:
+    return statistics.median(statistics.median(run.y[-3:]) - statistics.median(run.y[:3]) for run in runs)
 
 
 def _falls_back(runs: Sequence[Run], noise: float, level: float) -> bool:
-    """Tell whether it drops by most of its range, more than once a life on the whole."""
-    drops = 0
+    """Tell whether it rises most of the time and drops by most of its range, more than once a life on the whole."""
+    drops = rises = steps = 0
     for run in runs:
+        gains = [later - sooner for sooner, later in itertools.pairwise(run.y)]
         reach = max(run.y) - min(run.y)
-        if reach > max(_NOISY * abs(level), 2 * noise):
-            drops += sum(sooner - later > 0.5 * reach for sooner, later in itertools.pairwise(run.y))
-    return drops > len(runs)
+        steps += len(gains)
+        rises += sum(gain > 0 for gain in gains)
+        drops += sum(-gain > reach / 2 for gain in gains) if reach > max(_NOISY * level, 2 * noise) else 0
+    return drops > len(runs) and rises > _MOSTLY * steps

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -74,7 +75,7 @@ def theil_sen(runs: Sequence[Run], *, day: int = 0, spread: float = 1.0) -> Esti
     Returns:
         The estimate, or None where no two readings can be compared.
     """
-    slopes = sorted(slope for run in runs for slope in pair_slopes(run, day=day))
+    slopes = sorted(itertools.chain.from_iterable(pair_slopes(run, day=day) for run in runs))
     if not slopes:
         return None
     middle = statistics.median(slopes)
@@ -267,8 +268,9 @@ def _normal(score: int, variance: float) -> float:
     return math.erfc(max(0, abs(score) - 1) / math.sqrt(2 * variance))
 
 
-def _signs(slopes: Iterable[float]) -> int:
-    return sum((slope > 0) - (slope < 0) for slope in slopes)
+def _signs(slopes: Sequence[float]) -> int:
+    """Return how many more slopes of a sorted list rise than fall."""
+    return len(slopes) - bisect_right(slopes, 0) - bisect_left(slopes, 0)
 
 
 def _ranks(pairs: int, variance: float) -> tuple[int, int]:

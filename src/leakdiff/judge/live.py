@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+import statistics
 from collections.abc import Sequence
 
 import attrs
@@ -10,12 +13,11 @@ from leakdiff.judge.rules import (
     Opinion,
     Rule,
     bounded_and_filling,
+    noun,
     only_weak_references,
     opinion_on,
-    rises_and_falls,
-    stopped_growing,
 )
-from leakdiff.judge.verdicts import RANK, Judgement, finding_of
+from leakdiff.judge.verdicts import RANK, Judgement, finding_of, one_for_each_owner
 from leakdiff.model.evidence import Evidence, Suspect
 from leakdiff.model.report import Finding, Verdict
 from leakdiff.model.signals import rate_text
@@ -23,6 +25,11 @@ from leakdiff.model.signals import rate_text
 _FEW = 3  # entries below which growth may be an accident
 _KEPT = 0.5  # share of its earlier rate that an owner must keep to be accused
 _LEAST_READINGS = 4
+_RESTING_READINGS = 5
+_TELLING = 3.0  # entries that must be expected before it means anything that none came
+_CHANCE = 3.0  # standard deviations of a count within which a shortfall is chance
+_CLEAR = 3.0  # how many times its largest fall an owner must have risen
+_CLEAR_OF_SURVIVORS = 2.0  # the same where objects are known to have outlived their window
 
 
 def judge_live(suspects: Sequence[Suspect], duration: float, looked: str, unit: str) -> Judgement:
@@ -35,7 +42,7 @@ def judge_live(suspects: Sequence[Suspect], duration: float, looked: str, unit: 
         unit: What the duration counts, in the singular.
     """
     evidence = Evidence(suspects=tuple(suspects), deep_units=duration)
-    findings = [_finding(suspect, evidence, unit) for suspect in suspects]
+    findings = one_for_each_owner([_finding(suspect, evidence, unit) for suspect in suspects])
     findings.sort(key=lambda finding: RANK[finding.verdict])  # stable: the heavier stay first
     told = [finding for finding in findings if finding.verdict is not Verdict.STABLE]
     if told:
@@ -47,32 +54,77 @@ def _finding(suspect: Suspect, evidence: Evidence, unit: str) -> Finding:
     opinion = opinion_on(suspect, RULES) or Opinion(Verdict.INCONCLUSIVE, "grew, but how it goes on is not known")
     because = opinion.because.replace("per unit", f"per {unit}")
     finding = finding_of(suspect, evidence, opinion.verdict, because)
+    if _was_dated(suspect) and finding.entries_per_unit is not None:  # two whole walks tell more than a few readings
+        finding = attrs.evolve(finding, entries_per_unit=suspect.rate)
     return (
         finding if opinion.verdict is Verdict.LEAK else attrs.evolve(finding, advice=_ADVICE.get(opinion.verdict, ""))
     )
 
 
+def _was_dated(suspect: Suspect) -> bool:
+    """Tell whether it was found by what was born in windows, rather than by lengths alone."""
+    return bool(suspect.found.path)
+
+
+def comes_and_goes(suspect: Suspect) -> Opinion | None:
+    """Excuse what falls about as far as it rises: traffic in flight, or a cache that evicts.
+
+    What is in flight may share a container with what leaks: then it rises on the whole, by far more than it falls.
+    """
+    lengths = suspect.lengths
+    fall = max((high - now for high, now in zip(itertools.accumulate(lengths, max), lengths, strict=True)), default=0)
+    if fall <= 0 or len(lengths) <= _LEAST_READINGS:
+        return None
+    third = max(1, len(lengths) // 3)
+    rise = statistics.median(lengths[-third:]) - statistics.median(lengths[:third])
+    gained = (suspect.found.entries or suspect.found.buffer_bytes) + max(0.0, rise)
+    if gained > (_CLEAR_OF_SURVIVORS if suspect.found.reached else _CLEAR) * fall:
+        return None
+    return Opinion(Verdict.STABLE, f"rises and falls: between {min(lengths):,} and {max(lengths):,} {noun(suspect)}")
+
+
+def has_stopped(suspect: Suspect) -> Opinion | None:
+    """Excuse an owner that has not grown for so long that several entries were due."""
+    series = suspect.series
+    quiet = len(list(itertools.takewhile(lambda gain: gain <= 0, reversed(series.gains))))
+    due = suspect.rate * sum(series.units[len(series.gains) - quiet :])
+    if quiet < _RESTING_READINGS or (due < _TELLING and not suspect.is_buffer):
+        return None
+    return Opinion(Verdict.STABLE, f"stopped growing at {max(suspect.lengths):,} {noun(suspect)}")
+
+
 def too_few(suspect: Suspect) -> Opinion | None:
     """Do not accuse what gained a handful of entries: that may be an accident of the traffic."""
-    gained = suspect.found.entries + max(0, suspect.series.total)
+    afterwards = max(0, suspect.series.total)
+    gained = suspect.found.entries + afterwards if _was_dated(suspect) else max(suspect.found.entries, afterwards)
     if suspect.is_buffer or suspect.found.entries == 0 or gained >= 2 * _FEW:
         return None
     return Opinion(Verdict.INCONCLUSIVE, f"gained {gained} entries only; watch longer, or under more traffic")
 
 
 def no_longer_grows(suspect: Suspect) -> Opinion | None:
-    """Excuse an owner that gained less than half as much afterwards: what it held was in flight, or it fills up."""
+    """Excuse an owner that gained far less afterwards: what it held was in flight, or it fills up."""
     series = suspect.series
-    if not series.gains or suspect.rate <= 0 or series.mean >= _KEPT * suspect.rate:
+    due = suspect.rate * sum(series.units)
+    if not series.gains or suspect.rate <= 0 or series.total >= _KEPT * due:
         return None
     least, most = min(suspect.lengths), max(suspect.lengths)
+    if due < _TELLING and not suspect.is_buffer:
+        return Opinion(Verdict.INCONCLUSIVE, f"too slow to tell whether it goes on: {due:.1f} were due; watch longer")
     if series.total <= 0:
         return Opinion(Verdict.STABLE, f"did not go on: between {least:,} and {most:,} afterwards")
+    if not _falls_short(series.total, due):
+        return None
     return Opinion(
         Verdict.WARMUP,
         f"slows down: {rate_text(suspect.rate)} per unit at first, {rate_text(series.mean)} afterwards; watch longer "
         "to see whether it stops",
     )
+
+
+def _falls_short(gained: float, due: float) -> bool:
+    """Tell whether a gain is less than half of what was due, and not by chance."""
+    return gained < _KEPT * due and due - gained > _CHANCE * math.sqrt(max(1.0, due))
 
 
 def goes_on(suspect: Suspect) -> Opinion | None:
@@ -88,16 +140,40 @@ def goes_on(suspect: Suspect) -> Opinion | None:
 
 
 def keeps_between_snapshots(suspect: Suspect) -> Opinion | None:
-    """Accuse what grew between two snapshots and at least half as fast since."""
+    """Accuse what grew between two snapshots and about as fast since."""
     series = suspect.series
     if len(series.gains) != 2:
         return None
     if series.gains[1] <= 0:
         return Opinion(Verdict.STABLE, f"has not grown since: {suspect.lengths[1]:,} then, {suspect.lengths[2]:,} now")
     first, second = (gain / units for gain, units in zip(series.gains, series.units, strict=True))
+    if _falls_short(series.gains[1], first * series.units[1]):
+        return Opinion(
+            Verdict.WARMUP,
+            f"slows down: {rate_text(first)} per unit between the snapshots, {rate_text(second)} since; look again",
+        )
     return Opinion(
         Verdict.LEAK,
         f"grew between the snapshots by {rate_text(first)} per unit and since then by {rate_text(second)}, "
+        f"up to {suspect.lengths[-1]:,}; no bound was found",
+    )
+
+
+def keeps_at_every_look(suspect: Suspect) -> Opinion | None:
+    """Accuse what had grown at each of four looks or more."""
+    series = suspect.series
+    if _was_dated(suspect) or len(series.gains) < _LEAST_READINGS - 1 or min(series.gains) <= 0:
+        return None
+    first, last = series.gains[0] / series.units[0], series.gains[-1] / series.units[-1]
+    if _falls_short(series.gains[-1], first * series.units[-1]):
+        return Opinion(
+            Verdict.WARMUP,
+            f"slows down: {rate_text(first)} per unit at first, {rate_text(last)} at last; watch longer "
+            "to see whether it stops",
+        )
+    return Opinion(
+        Verdict.LEAK,
+        f"grew between every two of {len(suspect.lengths)} looks, by {rate_text(series.mean)} per unit, "
         f"up to {suspect.lengths[-1]:,}; no bound was found",
     )
 
@@ -118,10 +194,11 @@ RULES: tuple[Rule, ...] = (
     only_weak_references,
     bounded_and_filling,
     seen_twice_only,
-    rises_and_falls,
-    stopped_growing,
+    comes_and_goes,
+    has_stopped,
     too_few,
     keeps_between_snapshots,
+    keeps_at_every_look,
     no_longer_grows,
     goes_on,
 )

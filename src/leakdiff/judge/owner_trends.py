@@ -85,7 +85,7 @@ def stopped_growing(case: Case) -> Opinion | None:
 def rises_and_falls(case: Case) -> Opinion | None:
     """Excuse what does not rise nearly every time."""
     steps = case.course.steps
-    if witnesses.always_rose(case.course):
+    if witnesses.always_rose(case.course.steps):
         return None
     return Opinion(Verdict.STABLE, f"rises and falls: it rose from level to level {steps.rose:,} of {steps.of:,} times")
 
@@ -105,11 +105,10 @@ def bounded_and_filling(case: Case) -> Opinion | None:
 
 def slows_down(case: Case) -> Opinion | None:
     """Excuse what gains less and less."""
-    if not witnesses.is_slowing(case.course, case.version):
-        return None
     late = case.course.steps.late
-    share = f": at the end {late:.0%} of the rate at the beginning" if late is not None else ""
-    return Opinion(Verdict.WARMUP, f"grows more and more slowly{share}")
+    if late is None or not witnesses.is_slowing(case.course.steps, case.version):
+        return None
+    return Opinion(Verdict.WARMUP, f"grows more and more slowly: at the end {late:.0%} of the rate at the beginning")
 
 
 def seen_too_short(case: Case) -> Opinion | None:
@@ -154,7 +153,9 @@ def judge_owners(
     """
     judged = [_judged(case, rules) for case in _cases(version, bounds)]
     if not any(owner.verdict is Verdict.LEAK for owner in judged):
-        flat = [case for case, owner in zip(_cases(version, bounds), judged, strict=True) if _may_hold_bytes(case, owner)]
+        flat = [
+            case for case, owner in zip(_cases(version, bounds), judged, strict=True) if _may_hold_bytes(case, owner)
+        ]
         judged += _innermost(_judged(attrs.evolve(case, by_bytes=True), rules) for case in flat)
     told = sorted((owner for owner in judged if owner.verdict is not Verdict.STABLE), key=_rank)
     return tuple(owner for at, owner in enumerate(told) if not any(_explains(above, owner) for above in told[:at]))

@@ -51,7 +51,7 @@ def stopped_growing(suspect: Suspect) -> Opinion | None:
     series = suspect.series
     if len(series.gains) < _RESTING_ROUNDS or any(gain > 0 for gain in series.gains[-_RESTING_ROUNDS:]):
         return None
-    return Opinion(Verdict.STABLE, f"stopped growing at {max(suspect.lengths):,} {_noun(suspect)}")
+    return Opinion(Verdict.STABLE, f"stopped growing at {max(suspect.lengths):,} {noun(suspect)}")
 
 
 def rises_and_falls(suspect: Suspect) -> Opinion | None:
@@ -60,7 +60,7 @@ def rises_and_falls(suspect: Suspect) -> Opinion | None:
     if not gains or min(gains) >= 0 or -min(gains) * 2 < max(gains) or suspect.series.climbs():
         return None
     least, most = min(suspect.lengths), max(suspect.lengths)
-    return Opinion(Verdict.STABLE, f"rises and falls: between {least:,} and {most:,} {_noun(suspect)}")
+    return Opinion(Verdict.STABLE, f"rises and falls: between {least:,} and {most:,} {noun(suspect)}")
 
 
 def slows_down(suspect: Suspect) -> Opinion | None:
@@ -74,7 +74,7 @@ def slows_down(suspect: Suspect) -> Opinion | None:
         return None
     return Opinion(
         Verdict.WARMUP,
-        f"grows more and more slowly: {rate_text(expected / sum(late.units))} {_noun(suspect)} per unit at first, "
+        f"grows more and more slowly: {rate_text(expected / sum(late.units))} {noun(suspect)} per unit at first, "
         f"{rate_text(late.mean)} at last",
     )
 
@@ -89,11 +89,12 @@ def grows_for_ever(suspect: Suspect) -> Opinion | None:
     return Opinion(
         Verdict.LEAK,
         f"grew in {series.grew_in} of {len(series.gains)} further rounds by {rate_text(series.mean)} "
-        f"{_noun(suspect)} per unit, up to {suspect.lengths[-1]:,}, and no bound was found",
+        f"{noun(suspect)} per unit, up to {suspect.lengths[-1]:,}, and no bound was found",
     )
 
 
-def _noun(suspect: Suspect) -> str:
+def noun(suspect: Suspect) -> str:
+    """Say what its length counts."""
     return "bytes" if suspect.is_buffer else "entries"
 
 

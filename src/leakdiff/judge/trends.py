@@ -17,17 +17,18 @@ from leakdiff.model.report import ACCUSING, Verdict
 from leakdiff.model.trend import Deploy, OwnerTrend, SeriesTrend, TimeToLimit, Trend
 
 _EXPLAINED = 1.5  # memory that grows by more than so many times what filling owners gain has another cause
-_PYTHON_SHARE = 0.1  # of what the C heap gains: blocks that gain less do not grow with it
+_PYTHON_SHARE = 0.3  # of what the C heap gains: blocks that gain less do not grow with it
 _BLOCK = 64  # bytes of a middling block
 _HIGH = 0.7  # share of the limit
 _LEAST_BEFORE = 6.0  # hours a version must have been seen to be called flat
 _HALF = 0.5
+_CREEP = 0.03  # share of its level by which memory may grow in a day without the heap
+_HOURS_A_DAY = 24
 _FRAGMENTED = (
-    "compare snapshots around a heap trim: what falls then was fragmentation; fewer malloc arenas (MALLOC_ARENA_MAX) help"
+    "compare snapshots around a heap trim: what falls then was fragmentation; fewer malloc arenas may help "
+    "(MALLOC_ARENA_MAX)"
 )
-_HIGH_BUT_STABLE = (
-    "high but stable is not a leak: raise the limit, or look at what holds the memory in a deep snapshot"
-)
+_HIGH_BUT_STABLE = "high but stable is not a leak: raise the limit, or look at what holds the memory in a deep snapshot"
 _COUNT_UNITS = "count units of work (leakdiff.count_units): growth is then told from the daily cycle sooner"
 
 
@@ -68,6 +69,8 @@ def the_c_heap_grows(case: Case) -> Opinion | None:
     """Accuse the C heap where neither Python's blocks nor an owner grow with it."""
     native = case.course("native")
     if native is None or not _is_steady(native, case.version) or _blocks_grow(case, native):
+        return None
+    if _is_explained(case, native):  # entries above 512 bytes live there
         return None
     return Opinion(
         Verdict.NATIVE,
@@ -124,21 +127,44 @@ def memory_grows_more_slowly(case: Case) -> Opinion | None:
     return Opinion(Verdict.WARMUP, f"memory grows more and more slowly, {_per_day(memory.trend)} on the whole")
 
 
+def memory_creeps_without_the_heap(case: Case) -> Opinion | None:
+    """Excuse memory that grows by very little while nothing on the heap does."""
+    memory = case.course(MEMORY)
+    if memory is None or not _is_growing(memory, case.version) or not _heap(case) or _heap_grows(case):
+        return None
+    if memory.trend.per_hour.high * _HOURS_A_DAY > _CREEP * memory.trend.last:
+        return None
+    return Opinion(
+        Verdict.STABLE,
+        f"memory creeps up by {_per_day(memory.trend)}, but neither Python's blocks nor the C heap grow: fragmentation",
+    )
+
+
 def memory_grows_but_is_not_proven(case: Case) -> Opinion | None:
     """Say what is missing before memory that grows is called a leak."""
     memory = case.course(MEMORY)
     if memory is None or not _is_growing(memory, case.version):
         return None
     grows = f"memory grows by {_per_day(memory.trend)}"
-    if not _heap_grows(case):
+    if witnesses.total_missing(case.version) > 0:
         return Opinion(
-            Verdict.INCONCLUSIVE,
-            f"{grows}, but neither Python's blocks nor the C heap grow with it: fragmentation, or memory that does "
-            "not come from malloc",
+            Verdict.INCONCLUSIVE, f"{grows}, no owner that was seen grows with it, and it was seen too short for that"
         )
-    missing = witnesses.total_missing(case.version)
-    seen = "no owner that was seen grows with it"
-    return Opinion(Verdict.INCONCLUSIVE, f"{grows}, {seen}" + (", and it was seen too short for that" if missing else ""))
+    if _heap_grows(case):
+        return Opinion(Verdict.INCONCLUSIVE, f"{grows}, but not evenly, and no owner that was seen grows with it")
+    return Opinion(
+        Verdict.INCONCLUSIVE,
+        f"{grows}, but neither Python's blocks nor the C heap grow with it: fragmentation, or memory that does "
+        "not come from malloc",
+    )
+
+
+def noise_hides_it(case: Case) -> Opinion | None:
+    """Claim nothing where memory's slope is hardly known."""
+    memory = case.course(MEMORY)
+    if memory is None or not witnesses.is_vague(memory):
+        return None
+    return Opinion(Verdict.INCONCLUSIVE, f"memory goes up and down too much to tell: by {_per_day(memory.trend)}")
 
 
 def nothing_grows(case: Case) -> Opinion | None:
@@ -147,7 +173,7 @@ def nothing_grows(case: Case) -> Opinion | None:
     if memory is None:
         return Opinion(Verdict.STABLE, "no owner grows; memory was not read")
     trend = memory.trend
-    return Opinion(Verdict.STABLE, f"memory does not grow: {_per_day(trend)} {_in_lives(memory)}, and no owner does")
+    return Opinion(Verdict.STABLE, f"memory does not grow: {_per_day(trend)}, and no owner does")
 
 
 RULES: tuple[Rule, ...] = (
@@ -157,7 +183,9 @@ RULES: tuple[Rule, ...] = (
     seen_too_short,
     a_bounded_owner_fills,
     memory_grows_more_slowly,
+    memory_creeps_without_the_heap,
     memory_grows_but_is_not_proven,
+    noise_hides_it,
     nothing_grows,
 )
 
@@ -194,7 +222,9 @@ def _is_growing(memory: Course, version: VersionHistory) -> bool:
 def _is_explained(case: Case, memory: Course) -> bool:
     """Tell whether owners that fill up to their bounds gain what memory gains."""
     filling = case.owners_that(Verdict.FILLING)
-    gained = sum(owner.bytes.per_hour.high if owner.bytes is not None else memory.trend.per_hour.high for owner in filling)
+    gained = sum(
+        owner.bytes.per_hour.high if owner.bytes is not None else memory.trend.per_hour.high for owner in filling
+    )
     return bool(filling) and memory.trend.per_hour.low <= _EXPLAINED * gained
 
 
@@ -214,8 +244,13 @@ def judge_history(
     """
     if not history.versions:
         return Trend(verdict=Verdict.INCONCLUSIVE, because="there are no snapshots", enough_in=witnesses.WHOLE_DAY)
-    case, opinion = _opinion(history.versions[-1], bounds, rules)
-    memory = case.course(MEMORY)
+
+    def judged(version: VersionHistory) -> Opinion:
+        return _opinion(Case(version=version, owners=judge_owners(version, bounds)), rules)
+
+    latest = history.versions[-1]
+    case = Case(version=latest, owners=judge_owners(latest, bounds))
+    opinion, memory = _opinion(case, rules), case.course(MEMORY)
     return Trend(
         verdict=opinion.verdict,
         because=opinion.because,
@@ -230,13 +265,12 @@ def judge_history(
         processes=history.processes,
         points=history.points,
         hours=history.hours,
-        notes=tuple(_notes(history, case, bounds, rules)),
+        notes=tuple(_notes(history, case, opinion.verdict, judged)),
     )
 
 
-def _opinion(version: VersionHistory, bounds: Mapping[str, Bound], rules: Sequence[Rule]) -> tuple[Case, Opinion]:
-    case = Case(version=version, owners=judge_owners(version, bounds))
-    return case, next(opinion for rule in rules if (opinion := rule(case)) is not None)
+def _opinion(case: Case, rules: Sequence[Rule]) -> Opinion:
+    return next(opinion for rule in rules if (opinion := rule(case)) is not None)
 
 
 def _enough_in(case: Case, verdict: Verdict) -> float | None:
@@ -245,13 +279,15 @@ def _enough_in(case: Case, verdict: Verdict) -> float | None:
     return witnesses.hours_missing(case.version) or witnesses.total_missing(case.version) or None
 
 
-def _notes(history: History, case: Case, bounds: Mapping[str, Bound], rules: Sequence[Rule]) -> list[str]:
-    notes = []
-    if not case.version.has_owners:
-        notes.append("no deep snapshot: which owner grows is not known")
-    if witnesses.hours_missing(case.version) > 0 and len(history.versions) > 1:
+def _notes(history: History, case: Case, verdict: Verdict, judged: Callable[[VersionHistory], Opinion]) -> list[str]:
+    version, notes = case.version, []
+    if not version.has_owners:
+        notes.append("there is no deep snapshot: which owner grows is not known")
+    if verdict is Verdict.LEAK and version.longest < witnesses.SECOND_DAY:
+        notes.append("seen for one day: what is emptied or expires once a day looks the same until tomorrow")
+    if witnesses.hours_missing(version) > 0 and len(history.versions) > 1:
         before = history.versions[-2]
-        _, opinion = _opinion(before, bounds, rules)
+        opinion = judged(before)
         if opinion.verdict in ACCUSING:
             notes.append(f"{before.version or 'the version'} before it: {opinion.verdict}, {opinion.because}")
     return notes
@@ -298,7 +334,11 @@ def _was_flat(version: VersionHistory, guilty: str, now: SeriesTrend) -> bool:
 
 def _grew(version: VersionHistory, guilty: str, now: SeriesTrend) -> bool:
     course = version.courses.get(guilty)
-    return course is not None and course.trend.per_hour.low > 0 and course.trend.per_hour.value > _HALF * now.per_hour.value
+    return (
+        course is not None
+        and course.trend.per_hour.low > 0
+        and course.trend.per_hour.value > _HALF * now.per_hour.value
+    )
 
 
 def _memory_rate(version: VersionHistory) -> float:
@@ -341,14 +381,16 @@ def _advice_to_wait(case: Case) -> str:
         return _COUNT_UNITS
     memory = case.course(MEMORY)
     is_outside = memory is not None and _is_growing(memory, case.version) and not _heap_grows(case)
-    return _FRAGMENTED if is_outside and witnesses.hours_missing(case.version) == 0 else ""
+    return _FRAGMENTED if is_outside and witnesses.total_missing(case.version) == 0 else ""
 
 
 # -- words -----------------------------------------------------------------------------------------
 
 
 def _per_day(trend: SeriesTrend) -> str:
-    value, low, high = (24 * rate / (1 << 20) for rate in (trend.per_hour.value, trend.per_hour.low, trend.per_hour.high))
+    value, low, high = (
+        24 * rate / (1 << 20) for rate in (trend.per_hour.value, trend.per_hour.low, trend.per_hour.high)
+    )
     return f"{value:.1f} MiB a day ({low:.1f} to {high:.1f})"
 
 

@@ -145,10 +145,10 @@ def _owned(evidence: Evidence, going: Sequence[Growth]) -> list[Finding]:
         for suspect, opinion in _opinions(evidence, going)
         if _is_worth_telling(suspect, evidence, going)
     ]
-    return _one_for_each_owner(findings)
+    return one_for_each_owner(findings)
 
 
-def _one_for_each_owner(findings: Sequence[Finding]) -> list[Finding]:
+def one_for_each_owner(findings: Sequence[Finding]) -> list[Finding]:
     """Merge findings of the same owner name, such as the lists of several keys: the heaviest speaks for all."""
     first: dict[tuple[str | None, Verdict], Finding] = {}
     for finding in findings:

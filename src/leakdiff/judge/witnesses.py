@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakdiff.model.history import MEMORY, Course, VersionHistory
+from leakdiff.model.history import MEMORY, Course, Steps, VersionHistory
 from leakdiff.model.trend import SeriesTrend
 
 WHOLE_DAY = 24.0
@@ -13,14 +13,15 @@ _ALWAYS = 0.9
 _LEAST_STEPS = 3
 _MANY_STEPS = 6  # from here on an owner is believed without a second witness
 _EVEN = 0.25
-_LASTING, _LASTING_UNCOUNTED = 0.6, 0.4  # without units, early and late hours differ by the traffic they had
+_LASTING, _LASTING_BY_HOURS = 0.6, 0.35  # early and late hours differ by the traffic they had
 _VERY_UNLIKELY = 0.001
 _WHOLE_DAY_OF_READINGS = 23.0
-_SECOND_DAY = 29.0  # hours between readings from which on a day is compared with the next
-_FELL, _STILL = 0.15, 0.5
+SECOND_DAY = 29.0  # hours between readings from which on a day is compared with the next
+_FELL, _STRAIGHT = 0.15, 1.6
 _LEAST_GAIN, _LEAST_SHARE = 10, 0.05
 _OUT_OF_NOISE = 4.0
 _LEAST_SHARE_OF_MEMORY = 0.01
+_VAGUE = 0.05
 _LONG_TOTAL, _LONG_TOTAL_UNCOUNTED = 48.0, 72.0
 _SEVERAL_LIVES = 3
 _KEPT, _SURELY_KEPT = 0.75, 0.6
@@ -44,6 +45,12 @@ def gain_of(trend: SeriesTrend, version: VersionHistory) -> float:
     return trend.per_hour.value * version.longest
 
 
+def is_vague(total: Course) -> bool:
+    """Tell whether a slope is known so badly that it says nothing: to no better than 5 % of the level a day."""
+    half = (total.trend.per_hour.high - total.trend.per_hour.low) / 2
+    return half * WHOLE_DAY > _VAGUE * abs(total.trend.last)
+
+
 def is_material(course: Course, version: VersionHistory) -> bool:
     """Tell whether an owner gains enough to be spoken of: 10 entries, 5 % of what it has, and more than noise."""
     gain = gain_of(course.trend, version)
@@ -55,39 +62,43 @@ def follows_traffic(course: Course) -> bool:
     return course.alike > 0 and course.alike_rose < _ALWAYS * course.alike
 
 
-def always_rose(course: Course) -> bool:
+def always_rose(steps: Steps) -> bool:
     """Tell whether nearly every step of every life went up, and by about as much."""
-    steps = course.steps
     return steps.of > 0 and steps.rose >= _ALWAYS * steps.of and steps.even >= _EVEN
 
 
-def is_slowing(course: Course, version: VersionHistory) -> bool:
-    """Tell whether it grew less at the end than at the beginning."""
-    least = _LASTING if version.counts_units else _LASTING_UNCOUNTED
-    return course.steps.late is None or course.steps.late < least
+def is_slowing(steps: Steps, version: VersionHistory) -> bool:
+    """Tell whether it grew less at the end than at the beginning, by the hour or per unit of work.
+
+    By the hour it may be less because there was less traffic, within reason.
+    """
+    late, by_hours = steps.late, steps.late_by_hours
+    if by_hours is not None and by_hours < _LASTING_BY_HOURS:
+        return True
+    return version.counts_units and late is not None and late < _LASTING
 
 
 def is_witnessed(course: Course, version: VersionHistory) -> bool:
     """Tell whether there are enough readings to believe an owner.
 
-    With few of them a total must rise too. Before the owner itself was read for a whole day, the total must go on
-    rising to the end: an owner that was full, or emptied, since its last reading would show there.
+    With few of them a total must rise too. Before the owner itself was read for a whole day, a total that is read
+    more often must rise in a straight line to the end: an owner that was full, or emptied, since its last reading
+    would show there. And until the second day it must also rise with what follows traffic left in: what filled up
+    while traffic rose, and stopped when it fell, looks like both together.
     """
-    if course.steps.of < _LEAST_STEPS or course.alike == 0 or course.span < _LONG_LIFE:
+    if course.steps.of < _LEAST_STEPS or course.steps.late is None or course.alike == 0 or course.span < _LONG_LIFE:
         return False
-    if course.steps.of >= _MANY_STEPS and course.span >= _SECOND_DAY:
-        return True
+    if course.span < SECOND_DAY and (not always_rose(course.plain) or is_slowing(course.plain, version)):
+        return False
     totals = [total for name in ("blocks", "native", MEMORY) if (total := version.courses.get(name)) is not None]
-    if course.span >= _WHOLE_DAY_OF_READINGS:
-        return any(total.trend.per_hour.low > 0 for total in totals)
-    return any(goes_on(total) for total in totals)
+    if course.span < _WHOLE_DAY_OF_READINGS:
+        return any(is_straight(total) for total in totals)
+    return course.steps.of >= _MANY_STEPS or any(total.trend.per_hour.low > 0 for total in totals)
 
 
-def goes_on(total: Course) -> bool:
-    """Tell whether a total rises to the end and never fell by much."""
-    if total.latest is None or total.trend.per_hour.low <= 0 or total.steps.fell > _FELL:
-        return False
-    return total.latest.low > 0 and total.latest.value >= _STILL * total.trend.per_hour.value
+def is_straight(total: Course) -> bool:
+    """Tell whether a total rises in a straight line and never fell by much."""
+    return total.trend.per_hour.low > 0 and total.bend <= _STRAIGHT and total.steps.fell <= _FELL and lasts(total)
 
 
 def rises(course: Course | None) -> bool:
@@ -118,7 +129,7 @@ def was_seen_long(total: Course, version: VersionHistory) -> bool:
         return False
     if total_missing(version) == 0:
         return True
-    return version.counts_units and total.lives >= _SEVERAL_LIVES and total.span >= _SECOND_DAY and surely_lasts(total)
+    return version.counts_units and total.lives >= _SEVERAL_LIVES and total.span >= SECOND_DAY and surely_lasts(total)
 
 
 def rises_enough(course: Course, version: VersionHistory) -> bool:

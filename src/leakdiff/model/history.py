@@ -46,9 +46,9 @@ class Course:
     Attributes:
         trend: Its slope and shape.
         steps: Whether it went up step by step.
+        plain: The same with what follows traffic left in.
         early: Slope of the first half of each life, per hour; None where that is too short.
         late: Slope of the latest half.
-        latest: Slope of the latest third.
         span: Most hours between the first and the last reading of a life, warm-up left out.
         alike: Pairs of readings of one life of which the later had no more traffic than the sooner, or, where traffic
             is not known, was at the same time of day.
@@ -56,19 +56,21 @@ class Course:
         lives: Lives of processes long enough for a slope of their own.
         rising: How many of them rose.
         noise: Standard deviation of what the slope leaves.
+        bend: How many times more one line leaves unexplained than a line for each third of a life; 1 is straight.
     """
 
     trend: SeriesTrend
     steps: Steps = Steps()
+    plain: Steps = Steps()
     early: Slope | None = None
     late: Slope | None = None
-    latest: Slope | None = None
     span: float = 0.0
     alike: int = 0
     alike_rose: int = 0
     lives: int = 0
     rising: int = 0
     noise: float = 0.0
+    bend: float = 1.0
 
 
 @attrs.frozen(kw_only=True)

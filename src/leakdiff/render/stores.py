@@ -10,13 +10,17 @@ import attrs
 from leakdiff.model.kept import StoreInfo
 from leakdiff.render.text import size
 
+FORMAT = 1
 _HOUR = 3_600
 
 
 def info_text(info: StoreInfo) -> str:
     """Return how much a store holds, in one line or two."""
-    counted = f"leakdiff: {info.snapshots:,} snapshots ({info.deep:,} deep) of {info.processes:,} processes"
-    about = f"{counted}, {size(info.bytes)}, schema {info.schema}"
+    snapshots, processes = (
+        _counted(info.snapshots, "snapshot", "snapshots"),
+        _counted(info.processes, "process", "processes"),
+    )
+    about = f"leakdiff: {snapshots} ({info.deep:,} deep) of {processes}, {size(info.bytes)}, schema {info.schema}"
     if info.first is None or info.last is None:
         return about
     hours = (info.last - info.first) / _HOUR
@@ -25,7 +29,11 @@ def info_text(info: StoreInfo) -> str:
 
 def info_plain(info: StoreInfo) -> dict[str, Any]:
     """Return the same as plain values; times are UTC seconds since the epoch."""
-    return attrs.asdict(info)
+    return {"format": FORMAT, **attrs.asdict(info)}
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _time(utc: float) -> str:

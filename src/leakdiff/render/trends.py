@@ -35,34 +35,34 @@ def trend_text(trend: Trend) -> str:
 def _claim(trend: Trend) -> str:
     since = f", since {trend.deploy.version}" if trend.deploy is not None else ""
     if trend.verdict is Verdict.NATIVE:
-        return f"the C heap grows and no Python object owns it{_by(trend.memory)}{since}"
+        memory = f", memory grows by {_per_day(trend.memory.per_hour.value)}" if trend.memory is not None else ""
+        return f"the C heap grows and no Python object owns it{memory}{since}"
     if trend.verdict is Verdict.LEAK:
-        accused = _first(trend)
-        return f"{_growth(accused)}{since}" if accused else f"memory grows{_by(trend.memory)}, owner not seen{since}"
+        return f"{_leak(trend)}{since}"
     soon = f"; in about {_hours(trend.enough_in)}" if trend.enough_in is not None else ""
     return f"{trend.because}{soon}"
 
 
-def _first(trend: Trend) -> OwnerTrend | None:
-    return next((owner for owner in trend.owners if owner.verdict is trend.verdict), None)
-
-
-def _growth(owner: OwnerTrend) -> str:
-    return f"{owner.path} grows by {_rates(owner)} a day"
+def _leak(trend: Trend) -> str:
+    accused = next((owner for owner in trend.owners if owner.verdict is trend.verdict), None)
+    if accused is not None:
+        return f"{accused.path} {'grow' if _is_resource(accused) else 'grows'} by {_rates(accused)} a day"
+    grows = f" by {_per_day(trend.memory.per_hour.value)}" if trend.memory is not None else ""
+    return f"memory grows{grows}, and no owner that was seen does"
 
 
 def _rates(owner: OwnerTrend) -> str:
-    told = []
-    if owner.entries.per_hour.value > 0:
-        noun = owner.path if owner.entries.what == "number" else "entries"
-        told.append(f"{_count(owner.entries.per_hour.value * _DAY)} {noun}")
+    entries, told = owner.entries.per_hour.value * _DAY, []
+    if entries > 0:
+        told.append(_count(entries) if _is_resource(owner) else f"{_count(entries)} entries")
     if owner.bytes is not None and owner.bytes.per_hour.value > 0:
         told.append(size(owner.bytes.per_hour.value * _DAY))
-    return " and ".join(told) or "nothing"
+    return " and ".join(told)
 
 
-def _by(memory: SeriesTrend | None) -> str:
-    return f", memory by {size(memory.per_hour.value * _DAY)} a day" if memory is not None else ""
+def _is_resource(owner: OwnerTrend) -> bool:
+    """Tell whether it is a number of descriptors, threads or tasks, and no container."""
+    return owner.entries.what == "number"
 
 
 # -- the rows --------------------------------------------------------------------------------------
@@ -97,14 +97,10 @@ _RESTART = {
 
 def _memory(memory: SeriesTrend) -> str:
     slope = memory.per_hour
-    low, high = size(slope.low * _DAY), size(slope.high * _DAY)
-    unit = f", {_small(memory.per_unit)} per unit" if memory.per_unit is not None else ""
     start, last = size(memory.baseline), size(memory.last)
-    return (
-        f"{size(memory.last)}, {_per_day(slope.value)} ({low} to {high}){unit}"
-        if start == last
-        else (f"{start} after a start, {last} at last; {_per_day(slope.value)} ({low} to {high}){unit}")
-    )
+    levels = last if start == last else f"{start} after a start, {last} at last"
+    unit = f"; {_small(memory.per_unit)} per unit" if memory.per_unit is not None else ""
+    return f"{levels}; {_per_day(slope.value)} ({size(slope.low * _DAY)} to {size(slope.high * _DAY)}){unit}"
 
 
 def _small(slope: Slope) -> str:
@@ -112,23 +108,23 @@ def _small(slope: Slope) -> str:
 
 
 def _owners(trend: Trend) -> Iterator[tuple[str, str]]:
-    told = [owner for owner in trend.owners if owner.verdict is not Verdict.INCONCLUSIVE] or list(trend.owners)
-    for at, owner in enumerate(told[:_MOST_OWNERS]):
+    for owner in trend.owners[:_MOST_OWNERS]:
         if owner.verdict is trend.verdict:
             yield "owner", _owner(owner)
         else:
-            yield "also" if at else "grows", f"{_owner(owner)}  {owner.verdict}: {owner.because}"
-    if len(told) > _MOST_OWNERS:
-        yield "also", f"{len(told) - _MOST_OWNERS:,} more owners"
+            yield "also", f"{_owner(owner)}  {owner.verdict}: {owner.because}"
+    if len(trend.owners) > _MOST_OWNERS:
+        yield "also", f"{len(trend.owners) - _MOST_OWNERS:,} more owners"
 
 
 def _owner(owner: OwnerTrend) -> str:
     entries = owner.entries.last
-    facts = [f"{_count(entries)} {'entries' if owner.entries.what == 'entries' else 'open'}"]
+    facts = [f"{_count(entries)} {'open' if _is_resource(owner) else 'entries'}"]
     if owner.bytes is not None:
         facts.append(size(owner.bytes.last))
-        if entries:
-            facts.append(f"{size(owner.bytes.last / entries)} each")
+    gained = owner.entries.per_hour.value  # lengths are read more often than bytes: only rates can be compared
+    if owner.bytes is not None and gained > 0 and owner.bytes.per_hour.value > 0:
+        facts.append(f"{size(owner.bytes.per_hour.value / gained)} each")
     return f"{owner.path}     {', '.join(facts)}"
 
 
