@@ -1,6 +1,7 @@
 """Histories of services, made up from a seed: what a store would hold after hours and days.
 
-Every process is read every 5 minutes, and walked when it is 36 minutes old and every 6 hours from then on. How the noise is made:
+Every process is read every 5 minutes, and walked when it is 36 minutes old and every 6 hours from then on. This is how
+the noise is made:
 
 * Traffic of one interval is ``1,000 x (1 + 0.5 cos(2 pi (clock - peak) / 24 h)) x (1 + 5 % N(0, 1))`` units, the hour
   of the peak drawn for each history, the Gaussian anew for every interval and replica.
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import math
 import random
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 
 import attrs
@@ -122,7 +124,7 @@ def make_history(
 def until(points: Points, hour: float) -> Points:
     """Return what a history holds at an hour of it."""
     end = START + hour * 3_600
-    cut = {name: [point for point in found if point.time <= end] for name, found in points.items()}
+    cut = {name: found[: bisect_right(found, end, key=lambda point: point.time)] for name, found in points.items()}
     return {name: found for name, found in cut.items() if found}
 
 
@@ -263,9 +265,16 @@ def fills_to_its_bound(chance: random.Random, _life: Life) -> Adds:
 
 
 def warms_up_slowly(chance: random.Random, _life: Life) -> Adds:
-    """Fill a cache of 20 to 150 MiB more and more slowly, with a time constant of 1 to 10 hours."""
+    """Fill a cache of 20 to 150 MiB more and more slowly: a time constant of 1 to 10 hours, or of their traffic."""
     most, hours = chance.uniform(20, 150) * MIB / ENTRY, chance.uniform(1, 10)
-    return lambda age, _clock, _units: _entries(CACHE, most * (1 - math.exp(-age / hours)), ENTRY)
+    by_traffic, done = chance.random() < 0.5, 0.0
+
+    def add(age: float, _clock: float, units: float) -> Load:
+        nonlocal done
+        done += units / PER_DAY * DAY
+        return _entries(CACHE, most * (1 - math.exp(-(done if by_traffic else age) / hours)), ENTRY)
+
+    return add
 
 
 def ratchets_up(chance: random.Random, life: Life) -> Adds:
@@ -345,6 +354,7 @@ LEAKS: dict[str, Story] = {
     "leak": Story(adds=leaks),
     "native leak": Story(adds=leaks_natively),
     "leak since a deploy": Story(adds=leaks_since_deploy, lives=deployed),
+    "leak in every version": Story(adds=leaks, lives=deployed),
 }
 OTHERS: dict[str, Story] = {
     "flat": Story(adds=nothing),

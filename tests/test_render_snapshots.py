@@ -227,9 +227,9 @@ def test_the_answer_names_the_owner_that_gained_entries() -> None:
 
 def test_an_owner_may_grow_in_bytes_alone() -> None:
     """As many entries, each of them larger."""
-    before, after = snapshot(owners={"app.logs": (20, 5_000)}), snapshot(at=60, owners={"app.logs": (20, 7_048)})
+    before, after = snapshot(owners={"app.logs": (20, 5_000)}), snapshot(at=60, owners={"app.logs": (20, 15_240)})
 
-    assert answer(before, after) == "leakdiff: 1 owner grew in 60 s: app.logs +2.0 KiB"
+    assert answer(before, after) == "leakdiff: 1 owner grew in 60 s: app.logs +10.0 KiB"
 
 
 def test_types_answer_where_no_owner_grew() -> None:
