@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Sites = Literal["auto"] | bool
 Who = tuple[str | None, str | None, str | None]
-Wait = Callable[[float], bool]
+Wait = Callable[[float], None]
 
 TABLES = ("version", "instance", "path")
 _LONGEST = 86_400.0
@@ -40,6 +40,16 @@ _FROZEN = (
     "owners were compared by their lengths at the borders of the windows instead of by what is new"
 )
 _marking = threading.Lock()  # two watches would unfreeze each other's heap
+
+
+def _forget_marks() -> None:
+    """Let a forked child watch, whoever was watching in its parent."""
+    global _marking  # noqa: PLW0603
+    _marking = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_marks)
 # What first use leaves on the heap is there before anything is counted: the process that rehearsed, and when. Whoever
 # registers a class with an ABC, as imports do, makes abc forget all the answers it had remembered by then.
 _rehearsed: tuple[int, object] = 0, None
@@ -85,7 +95,7 @@ def snapshot(  # noqa: PLR0913 - each argument is a knob of its own
 def _check(label: object, sites: object, budget: object) -> None:
     if label is not None and type(label) is not str:
         raise BadOption("label", label, "a text")
-    if sites not in ("auto", True, False):
+    if type(sites) is not bool and (type(sites) is not str or sites != "auto"):
         raise BadOption("sites", sites, "True, False or 'auto'")
     if type(budget) not in (int, float) or not budget > 0:  # type: ignore[operator]
         raise BadOption("budget", budget, "a number of seconds above 0")
@@ -120,21 +130,19 @@ def _deepen(
     taken: Snapshot, *, sites: Sites, budget: float, owners: bool, should_stop: Callable[[], bool] | None = None
 ) -> Snapshot:
     from leakdiff.capture.process import read_memory
-    from leakdiff.capture.resources import read_resources
     from leakdiff.capture.snapshots import Stopwatch, read_heap
 
     clock = Stopwatch()
     memory = read_memory(cheap=False)
     reading = read_heap(owners=owners, seconds=budget, should_stop=should_stop)
-    resources, notes = read_resources(reading.walk.noted)
     heap = reading.heap(sites=sites)
     walk = reading.walk
     return attrs.evolve(
         taken,
         memory=memory,
-        resources=resources,
+        resources=reading.resources,
         heap=heap,
-        left_out=(*taken.left_out, *notes, *reading.notes),
+        left_out=(*taken.left_out, *reading.notes),
         cost=clock.cost(walk.pacer.longest, walk.memory(), len(walk.addresses)),
     )
 
@@ -144,14 +152,12 @@ def _rehearse() -> None:
     if _rehearsed == (os.getpid(), get_cache_token()):
         return
     from leakdiff.capture import explained, windows  # noqa: F401 - imported before anything is counted
-    from leakdiff.capture.resources import read_resources
     from leakdiff.capture.snapshots import rehearse
     from leakdiff.compare import cohorts, difference, lengths  # noqa: F401
     from leakdiff.judge import live  # noqa: F401
     from leakdiff.render import snapshots  # noqa: F401
 
     measure()
-    read_resources()
     rehearse()
     _rehearsed = os.getpid(), get_cache_token()
 
@@ -216,13 +222,14 @@ def watch(seconds: float = 60.0, windows: int = 2, *, budget: float = DEFAULTS.m
         BadOption: If an argument cannot work.
         UnsupportedInterpreter: Elsewhere than on CPython 3.11 or newer with the GIL.
     """
-    return _watch(seconds, windows, budget, _sleep)
+    return _watch(seconds, windows, budget, time.sleep)
 
 
 class watching:  # noqa: N801 - a context manager that reads like a verb, as contextlib's do
     """Watch the traffic of a ``with`` block from a thread in the background, as ``watch`` does.
 
-    The end of the block waits until the watch is over; let the traffic go on for as long.
+    The end of the block waits until the watch is over; let the traffic go on for as long. If the block raises, the
+    watch is given up and there is no report.
 
     Attributes:
         report: The report, once the block has ended.
@@ -232,6 +239,7 @@ class watching:  # noqa: N801 - a context manager that reads like a verb, as con
         _check_watch(seconds, windows, budget)
         self.report: Report | None = None
         self._arguments = seconds, windows, budget
+        self._given_up = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="leakdiff-watch", daemon=True)
 
@@ -239,21 +247,29 @@ class watching:  # noqa: N801 - a context manager that reads like a verb, as con
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if kind is not None:
+            self._given_up.set()
         self._thread.join()
-        if self._error is not None:
-            raise self._error
+        failed, self._error = self._error, None
+        if failed is not None and kind is None:
+            raise failed
 
     def _run(self) -> None:
         try:
-            self.report = _watch(*self._arguments, _sleep)
+            self.report = _watch(*self._arguments, self._wait)
+        except _GivenUp:
+            pass
         except BaseException as error:  # noqa: BLE001 - raised again where the block ends
-            self._error = error
+            self._error = error.with_traceback(None)
+
+    def _wait(self, seconds: float) -> None:
+        if self._given_up.wait(seconds):
+            raise _GivenUp
 
 
-def _sleep(seconds: float) -> bool:
-    time.sleep(seconds)
-    return False
+class _GivenUp(Exception):
+    """The block that was watched raised."""
 
 
 def _check_watch(seconds: object, windows: object, budget: object) -> None:
@@ -271,12 +287,13 @@ def _watch(seconds: float, windows: int, budget: float, wait: Wait) -> Report:
     from leakdiff.capture.windows import can_mark
 
     part = seconds / (windows + 1)
-    if not can_mark() or not _marking.acquire(blocking=False):
+    lock = _marking
+    if not can_mark() or not lock.acquire(blocking=False):
         return _unmarked(windows, part, budget, wait)
     try:
         return _marked(windows, part, budget, wait)
     finally:
-        _marking.release()
+        lock.release()
 
 
 def _marked(windows: int, part: float, budget: float, wait: Wait) -> Report:

@@ -125,9 +125,15 @@ class Shelf:
         self.flush()
 
     def flush(self) -> None:
-        """Store what waits, the earliest first."""
+        """Store what waits, the earliest first; one that a working store refuses must not hold up the others."""
         while self.pending:
-            self.store().add(self.pending[0])
+            try:
+                self.store().add(self.pending[0])
+            except (StoreUnusable, OSError):
+                raise
+            except Exception:
+                self.pending = self.pending[1:]
+                raise
             self.pending = self.pending[1:]
 
     def prune(self) -> None:

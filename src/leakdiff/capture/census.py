@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import gc
 import itertools
+import queue
 import sys
 import types
 from array import array
@@ -39,7 +40,7 @@ LEAST_ENTRIES = 4  # containers with fewer are not listed
 _LEAST_OF_TUPLES = 64  # tuples do not grow; only large ones may be rebuilt
 _LEAVES = (ATOM, TEXT, INTEGER)
 _NOTED = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
-CONTAINERS = (dict, list, set, frozenset, collections.deque)
+CONTAINERS = (dict, list, set, frozenset, collections.deque, queue.SimpleQueue)
 
 
 @attrs.define(eq=False)

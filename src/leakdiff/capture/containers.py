@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import functools
 import itertools
+import queue
 from typing import Any
 
 from leakdiff.capture.attributes import known_attributes
@@ -19,6 +20,8 @@ def length_of(obj: Any) -> int:
     """Return how many entries a container holds, without its own ``__len__``."""
     if is_lru_cache(obj):
         return int(type(obj).__dict__["cache_info"](obj).currsize)
+    if type(obj) is queue.SimpleQueue:
+        return queue.SimpleQueue.qsize(obj)
     for cls in _SIZED:
         if derives(type(obj), cls):
             return int(cls.__len__(obj))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -52,14 +53,17 @@ class FreezeMark:
     """Freeze the heap: ``gc.get_objects()`` then returns only what was born since (2-12 us to set)."""
 
     exact_note: str | None = None
+    _are_set = 0
 
     def __enter__(self) -> Self:
         gc.freeze()
+        FreezeMark._are_set += 1
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        FreezeMark._are_set = max(0, FreezeMark._are_set - 1)
         gc.unfreeze()
 
     def collect(self) -> int:
@@ -73,6 +77,17 @@ class FreezeMark:
     def again(self) -> None:
         """Freeze what was born since the last freeze as well."""
         gc.freeze()
+
+    @classmethod
+    def let_go_in_child(cls) -> None:
+        """Unfreeze the heap of a child that was forked under a mark: nobody there will take the mark away."""
+        if cls._are_set:
+            cls._are_set = 0
+            gc.unfreeze()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=FreezeMark.let_go_in_child)
 
 
 class GenerationMark:

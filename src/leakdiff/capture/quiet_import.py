@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 import threading
 from collections.abc import Iterator
@@ -27,8 +28,11 @@ class _Absent:
 def without(name: str) -> Iterator[None]:
     """Let imports of this thread go on as if a module were not installed, unless the program has it already."""
     absent: Any = _Absent(name)
-    sys.meta_path.insert(0, absent)
+    before = sys.meta_path
+    sys.meta_path = [absent, *before]  # another list: threads that go through the present one must not notice
     try:
         yield
     finally:
-        sys.meta_path.remove(absent)
+        left = [finder for finder in sys.meta_path if finder is not absent]
+        is_as_before = len(left) == len(before) and all(map(operator.is_, left, before))
+        sys.meta_path = before if is_as_before else left

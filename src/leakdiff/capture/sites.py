@@ -6,7 +6,9 @@ import ast
 import gc
 import itertools
 import os
+import re
 import sysconfig
+import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,6 +34,9 @@ _SHIPPED_WORKLOADS = tuple(os.path.join(_OWN, name) for name in ("demo", "selfte
 _STDLIB = tuple(os.path.normpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib"))
 _ASKED = (f"{os.sep}tracemalloc.py", f"{os.sep}pympler{os.sep}asizeof.py")  # what they allocate, they do for us
 _INSTALLED = ("site-packages", "dist-packages")
+
+_HEADER = re.compile(r"(?:async\s+)?(def|class)\s+(\w+)")
+_NO_START = "#)]}"  # comments, and what closes what was opened further up
 
 Line = tuple[str, int]
 Stack = tuple[Line, ...]  # innermost line first
@@ -161,32 +166,82 @@ def surviving_stacks(units: int, most: int = 5) -> tuple[tuple[Stack, float, flo
     return tuple(found[:most])
 
 
-def live_sites(*, force: bool) -> tuple[tuple[SiteCount, ...] | None, str | None]:
-    """Return the lines that allocated what is alive, most bytes first, and what was left out, in a sentence.
+@attrs.frozen
+class LiveSites:
+    """The lines that allocated what is alive.
 
-    Lines are told by file, number and function; what stands in them is not kept.
+    Attributes:
+        sites: Most bytes first; None where they were not read.
+        left_out: Why not, in a sentence, if they could have been.
+        stall: Seconds that copying the traces stopped all threads.
+    """
+
+    sites: tuple[SiteCount, ...] | None = None
+    left_out: str | None = None
+    stall: float = 0.0
+
+
+def live_sites(*, force: bool) -> LiveSites:
+    """Return the lines that allocated what is alive: by file, number and function; what stands in them is not kept.
 
     Args:
         force: Read them even where tracemalloc keeps so much that copying it stops all threads for long.
     """
     if not tracemalloc.is_tracing():
-        return None, None
+        return LiveSites()
     kept = tracemalloc.get_tracemalloc_memory()
     if kept > _MOST_TRACES and not force:
-        return None, (
-            f"allocation sites were left out: tracemalloc keeps {kept >> 20} MiB of traces, and reading them "
+        return LiveSites(
+            left_out=f"allocation sites were left out: tracemalloc keeps {kept >> 20} MiB of traces, and reading them "
             "would stop all threads (sites=True reads them)"
         )
+    started = time.perf_counter()
+    traces = tracemalloc.take_snapshot()
+    stall = time.perf_counter() - started
+    return LiveSites(_counted(traces), stall=stall)
+
+
+def _counted(traces: tracemalloc.Snapshot) -> tuple[SiteCount, ...]:
     counts: Counter[Line] = Counter()
     sizes: Counter[Line] = Counter()
-    for stat in tracemalloc.take_snapshot().statistics("traceback"):
+    for stat in traces.statistics("traceback"):
         stack = [(frame.filename, frame.lineno) for frame in reversed(stat.traceback)]
         if not _is_ours(stack):
             counts[stack[0]] += stat.count
             sizes[stack[0]] += stat.size
-    sources = Sources()
+    texts: dict[str, list[str]] = {}
     ranked = sorted(sizes, key=lambda line: (-sizes[line], line))
-    return tuple(SiteCount(sources.site(*line), counts[line], sizes[line]) for line in ranked[:_MOST_SITES]), None
+    return tuple(SiteCount(_site(line, texts), counts[line], sizes[line]) for line in ranked[:_MOST_SITES])
+
+
+def _site(line: Line, texts: dict[str, list[str]]) -> Site:
+    """Describe one line of hundreds: to parse all their files would take seconds, and stop all threads for each."""
+    path, number = line
+    if path not in texts:
+        texts[path] = _read_text(path).splitlines()
+    return Site(file=path, line=number, function=function_at(texts[path], number), code="")
+
+
+def function_at(lines: Sequence[str], number: int) -> str:
+    """Return the function that a line lies in, as indentation has it: the headers above that stand further left.
+
+    Args:
+        lines: The source.
+        number: Which line, from 1.
+    """
+    names: list[str] = []
+    indent = None
+    for line in reversed(lines[: max(0, number)]):
+        text = line.lstrip()
+        if not text or (indent is not None and (text[0] in _NO_START or len(line) - len(text) >= indent)):
+            continue
+        indent = len(line) - len(text)
+        header = _HEADER.match(text)
+        if header is not None and (names or header[1] == "def"):  # what a class's body allocates is in no function
+            names.append(header[2])
+        if indent == 0:
+            break
+    return ".".join(reversed(names))
 
 
 def _is_ours(stack: Sequence[Line]) -> bool:
@@ -234,13 +289,19 @@ class Sources:
 
 
 def _read_source(path: str) -> _Source:
+    text = _read_text(path)
+    try:
+        return _Source(tuple(text.splitlines()), tuple(_functions_in(ast.parse(text), "")))
+    except (SyntaxError, ValueError, RecursionError):
+        return _Source()
+
+
+def _read_text(path: str) -> str:
     try:
         with open(path, "rb") as file:
-            text = decode_source(file.read())
-        tree: Any = compile(text, path, "exec", ast.PyCF_ONLY_AST)  # as ast.parse, but what it allocates counts as ours
-        return _Source(tuple(text.splitlines()), tuple(_functions_in(tree, "")))
-    except (OSError, SyntaxError, ValueError, RecursionError):
-        return _Source()
+            return decode_source(file.read())
+    except (OSError, SyntaxError, ValueError):
+        return ""
 
 
 def _functions_in(node: ast.AST, prefix: str) -> Iterator[tuple[int, int, str]]:

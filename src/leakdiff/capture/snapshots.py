@@ -10,10 +10,11 @@ import attrs
 
 from leakdiff.capture.census import MOST_NOTED, CensusWalk
 from leakdiff.capture.inventory import Inventory, take_inventory
+from leakdiff.capture.resources import read_resources
 from leakdiff.capture.roots import Root, Roots, find_roots, own_parts
-from leakdiff.capture.sites import live_sites
+from leakdiff.capture.sites import LiveSites, live_sites
 from leakdiff.capture.walk import Budget, Pacer
-from leakdiff.model.snapshot import Heap, SnapshotCost
+from leakdiff.model.snapshot import Heap, Resources, SnapshotCost
 
 _MOST_OBJECTS = 50_000_000
 _REST = 0.0005  # seconds of rest after 2 ms of work
@@ -45,13 +46,14 @@ class HeapReading:
         walk: The finished walk.
         roots: Where it started.
         inventory: The containers by name; None if they were not asked for.
-        sites: Allocation sites, if they could be read.
+        resources: Threads, tasks, descriptors and so on.
         notes: What was left out, in sentences.
     """
 
     walk: CensusWalk
     roots: Roots
     inventory: Inventory | None
+    resources: Resources = attrs.field(factory=Resources)
     notes: list[str] = attrs.field(factory=list)
 
     @property
@@ -65,17 +67,15 @@ class HeapReading:
         Args:
             sites: Whether to read tracemalloc: ``"auto"`` does if it is on and small.
         """
-        started = time.perf_counter()
-        found, note = live_sites(force=sites is True) if sites else (None, None)
-        if found is not None:
-            self.walk.pacer.longest = max(self.walk.pacer.longest, time.perf_counter() - started)
-        self.notes.extend([note] if note is not None else [])
+        found = live_sites(force=sites is True) if sites else LiveSites()
+        self.walk.pacer.longest = max(self.walk.pacer.longest, found.stall)
+        self.notes.extend([found.left_out] if found.left_out is not None else [])
         return Heap(
             types=self.walk.counts.types(),
             large_bytes=self.walk.counts.large_bytes,
             owners=self.inventory.sizes() if self.inventory is not None else None,
             least_entries=self.inventory.least_entries if self.inventory is not None else 0,
-            sites=found,
+            sites=found.sites,
             is_whole=self.walk.budget.spent is None,
         )
 
@@ -113,7 +113,11 @@ def _read(roots: Roots, *, owners: bool, seconds: float, pacer: Pacer) -> HeapRe
     walk = CensusWalk(Budget(_MOST_OBJECTS, seconds), pacer=pacer)
     walk.from_roots(*roots.targets(), avoid=own_parts())
     walk.add_up()
-    return HeapReading(walk, roots, take_inventory(walk, roots) if owners else None, list(_left_out(walk)))
+    left_out = list(_left_out(walk))
+    resources, notes = read_resources(walk.noted)
+    walk.noted.clear()  # the sooner they are let go, the fewer of them end in this thread
+    inventory = take_inventory(walk, roots) if owners else None
+    return HeapReading(walk, roots, inventory, resources, [*left_out, *notes])
 
 
 def _left_out(walk: CensusWalk) -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from leakdiff.capture.kinds import type_name
 from leakdiff.errors import BadOption
 
+_MOST = 1 << 62
 _units = 0
 _is_counted = False
 
@@ -54,7 +55,9 @@ def read_units(source: Callable[[], int] | None = None, notes: list[str] | None 
 def _complaint(units: object) -> str | None:
     if type(units) is not int:
         return f"returned {type_name(type(units))} and not a whole number"
-    return "returned a negative number" if units < 0 else None
+    if units < 0:
+        return "returned a negative number"
+    return "returned a number beyond all counting" if units > _MOST else None
 
 
 def _start_again() -> None:

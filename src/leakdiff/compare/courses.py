@@ -9,7 +9,7 @@ import attrs
 
 from leakdiff.compare.lives import DAY, Bins, Life, Traffic, Who, bins_of, width_for
 from leakdiff.compare.shapes import levels_of, pairs_alike, shape_of, steps_of
-from leakdiff.compare.slopes import Estimate, Run, deviation, residuals, theil_sen
+from leakdiff.compare.slopes import Estimate, Run, deviation, pair_slopes, residuals, theil_sen
 from leakdiff.compare.traffic import Response, left_over, response_of
 from leakdiff.model.history import Course
 from leakdiff.model.trend import SeriesTrend, Slope
@@ -54,29 +54,36 @@ class Fit:
         return part.estimate()
 
 
-@attrs.frozen(eq=False)
-class Measured:
-    """A course, and the fits it was read from.
+@attrs.frozen(kw_only=True)
+class Subject:
+    """A series to be measured.
 
     Attributes:
-        course: How the series goes.
-        whole: From half an hour after each start on.
-        settled: From where its growth is steady on.
+        name: What it is called.
+        what: What its values are.
+        is_total: Whether it is one of the process as a whole, such as memory, rather than an owner's.
     """
+
+    name: str
+    what: str
+    is_total: bool = False
+
+
+@attrs.frozen(eq=False)
+class Measured:
+    """A course, and the readings it was read from, from half an hour after each start on."""
 
     course: Course
     whole: Fit
-    settled: Fit
 
 
 def measure_course(
-    name: str, what: str, lives: Sequence[Life], traffic: Mapping[Who, Traffic], *, units_per_hour: float | None
+    subject: Subject, lives: Sequence[Life], traffic: Mapping[Who, Traffic], *, units_per_hour: float | None
 ) -> Measured | None:
     """Measure how one series of one version goes.
 
     Args:
-        name: What the series is called.
-        what: What its values are.
+        subject: Which.
         lives: Its readings.
         traffic: Units of work by process.
         units_per_hour: What a process does on the average of a day; None where units are not counted.
@@ -90,53 +97,65 @@ def measure_course(
         return None
     is_counted = units_per_hour is not None and all(bins.rates is not None for bins in thinned)
     whole = _fit_of(thinned, 0 if is_counted else round(DAY / width))
-    settled = _settled(whole)
-    if settled.estimate() is None:  # less than a day: all that can be said is what the hours say
-        whole = settled = _fit(thinned, by_units=False, response=_NO_RESPONSE)
-    estimate = settled.estimate()
+    fit, estimate = _settled(whole)
+    if estimate is None:  # less than a day: all that can be said is what the hours say
+        whole = fit = _fit(thinned, by_units=False, response=_NO_RESPONSE)
+        estimate = fit.estimate()
     if estimate is None:
         return None
-    scale = units_per_hour if settled.by_units and units_per_hour is not None else 1.0
-    course = _course(whole, settled, estimate, scale)
+    scale = units_per_hour if fit.by_units and units_per_hour is not None else 1.0
+    course = _course(whole, fit, estimate, scale)
+    told = _told_of_a_total(course, fit, scale) if subject.is_total else _told_of_an_owner(course, fit)
     points = sum(len(life.times) for life in lives)
-    trend = attrs.evolve(course.trend, name=name, what=what, points=points)
-    return Measured(attrs.evolve(course, trend=trend), whole, settled)
+    trend = attrs.evolve(told.trend, name=subject.name, what=subject.what, points=points)
+    return Measured(attrs.evolve(told, trend=trend), whole)
 
 
 def _course(whole: Fit, fit: Fit, estimate: Estimate, scale: float) -> Course:
-    both = list(zip(fit.bins, fit.runs, strict=True))
     noise = deviation([left for run in fit.runs for left in residuals(run, estimate.slope.value)])
-    steps = steps_of([levels_of(bins, run.x, run.y) for bins, run in both])
-    plain = steps_of([levels_of(bins, run.x, bins.values) for bins, run in both])
-    alike = [pairs_alike(bins, run.y, fit.day) for bins, run in both]
-    own = [theil_sen([run], day=fit.day) for bins, run in both if bins.ages[-1] - bins.ages[0] >= _OWN_SLOPE]
-    early, late = fit.part(0.0, 0.5), fit.part(0.5, 1.0)
-    shape = shape_of(estimate, steps, fit.runs, noise=noise, warmed=_warmed(whole, fit))
+    steps = steps_of([levels_of(bins, run.x, run.y) for bins, run in zip(fit.bins, fit.runs, strict=True)])
     trend = SeriesTrend(
         name="",
         what="",
-        shape=shape,
+        shape=shape_of(estimate, steps, fit.runs, noise=noise, warmed=_warmed(whole, fit)),
         per_hour=_times(estimate.slope, scale),
         per_unit=estimate.slope if fit.by_units else None,
         significance=estimate.significance,
-        hours=sum(bins.ages[-1] - bins.ages[0] for bins in whole.bins),
+        hours=sum(map(_span, whole.bins)),
         baseline=statistics.median(statistics.median(bins.values[:3]) for bins in whole.bins),
         last=statistics.median(statistics.median(bins.values[-3:]) for bins in whole.bins),
     )
-    return Course(
-        trend=trend,
-        steps=steps,
-        plain=plain,
+    return Course(trend=trend, steps=steps, span=max(map(_span, fit.bins)), noise=noise, bend=fit.response.bend)
+
+
+def _told_of_a_total(course: Course, fit: Fit, scale: float) -> Course:
+    """Add what is asked of totals only: does it go on in the latest half, and does every life rise."""
+    early, late = fit.part(0.0, 0.5), fit.part(0.5, 1.0)
+    long = [run for bins, run in zip(fit.bins, fit.runs, strict=True) if _span(bins) >= _OWN_SLOPE]
+    own = [statistics.median(slopes) for run in long if (slopes := pair_slopes(run, day=fit.day))]
+    return attrs.evolve(
+        course,
         early=_times(early.slope, scale) if early is not None else None,
         late=_times(late.slope, scale) if late is not None else None,
-        span=max(bins.ages[-1] - bins.ages[0] for bins in fit.bins),
+        lives=len(own),
+        rising=sum(slope > 0 for slope in own),
+    )
+
+
+def _told_of_an_owner(course: Course, fit: Fit) -> Course:
+    """Add what is asked of owners only: does traffic explain it."""
+    both = list(zip(fit.bins, fit.runs, strict=True))
+    alike = [pairs_alike(bins, run.y, fit.day) for bins, run in both]
+    return attrs.evolve(
+        course,
+        plain=steps_of([levels_of(bins, run.x, bins.values) for bins, run in both]),
         alike=sum(pairs for pairs, _ in alike),
         alike_rose=sum(rose for _, rose in alike),
-        lives=len(own) - own.count(None),
-        rising=sum(found is not None and found.slope.value > 0 for found in own),
-        noise=noise,
-        bend=fit.response.bend,
     )
+
+
+def _span(bins: Bins) -> float:
+    return bins.ages[-1] - bins.ages[0]
 
 
 def _times(slope: Slope, scale: float) -> Slope:
@@ -154,24 +173,25 @@ def _warmed(whole: Fit, fit: Fit) -> float:
 # -- warm-up ---------------------------------------------------------------------------------------
 
 
-def _settled(whole: Fit) -> Fit:
-    """Return the readings from where growth no longer slows down, or a third of the longest life, on."""
-    fit = whole
-    longest = max(bins.ages[-1] - bins.ages[0] for bins in whole.bins)
+def _settled(whole: Fit) -> tuple[Fit, Estimate | None]:
+    """Return the readings from where growth no longer slows down, or a third of the longest life, on; and the slope."""
+    fit, estimate = whole, whole.estimate()
+    longest = max(map(_span, whole.bins))
     for age in _SETTLES:
-        if age > longest / 3 or not _slows_down(fit):
+        if age > longest / 3 or estimate is None or not _slows_down(fit, estimate):
             break
         later = [left for bins in whole.bins if len(left := _since(bins, age)) > 1]
         if not later:
             break
         fit = _fit_of(later, whole.day)
-    return fit
+        estimate = fit.estimate()
+    return fit, estimate
 
 
-def _slows_down(fit: Fit) -> bool:
+def _slows_down(fit: Fit, estimate: Estimate) -> bool:
     """Tell whether the first quarter of the lives grew clearly faster than the rest."""
     early = fit.part(0.0, 0.25)
-    if early is None or early.slope.low <= 0:
+    if early is None or early.slope.low <= 0 or early.slope.value <= estimate.slope.value:
         return False
     rest = fit.part(0.25, 1.0)
     return rest is not None and early.slope.value > _FASTER * rest.slope.value and early.slope.low > rest.slope.high

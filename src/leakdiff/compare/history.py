@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
-from leakdiff.compare.courses import Measured, measure_course
-from leakdiff.compare.lives import DAY, HOUR, WARM_UP, Life, Traffic, Who, lives_of, traffic_of
+from leakdiff.compare.courses import Measured, Subject, measure_course
+from leakdiff.compare.lives import DAY, HOUR, WARM_UP, Life, Traffic, Who, lives_of, most_read, traffic_of
 from leakdiff.model.history import BYTES, ENTRIES, MEMORY, Fullest, History, VersionHistory
 from leakdiff.model.trend import Point
 
@@ -19,8 +19,9 @@ _LIMITED = ("cgroup.anon", "cgroup.usage", MEMORY)
 _WHAT = {MEMORY: "bytes", "native": "bytes", "heap.bytes": "bytes", "blocks": "blocks"}
 _WHAT |= {"cgroup.anon": "bytes", "cgroup.usage": "bytes"}
 _NUMBERS = ("descriptors", "threads", "tasks")
+_HALF, _LITTLE = 0.5, 0.25  # shares of the growth that a restart undoes, or does not
 _AS_OFTEN = 0.9  # share of the readings of ``rss`` that must also have ``uss`` for it to be the better one
-_TOLD, _TOLD_UNCOUNTED = 0.02, 0.2  # growth in a life, as a share of its level, that a restart can be seen to undo
+_TOLD, _TOLD_UNCOUNTED = 0.05, 0.2  # growth in a life, as a share of its level, that a restart can be seen to undo
 
 
 def history_of(points: Points) -> History:
@@ -71,18 +72,19 @@ def _chosen(points: Points) -> dict[str, Sequence[Point]]:
     """Return the series that are looked at, memory under one name."""
     own, resident = points.get("uss", ()), points.get("rss", ())
     chosen = {MEMORY: own if len(own) >= _AS_OFTEN * len(resident) else resident}
-    for name, found in points.items():
-        if name in _WHAT or name in _NUMBERS or name.startswith((ENTRIES, BYTES)):
-            chosen[name] = found
+    known = (*_WHAT, *_NUMBERS)
+    chosen |= {name: found for name, found in points.items() if name in known or name.startswith((ENTRIES, BYTES))}
     if chosen.get("cgroup.anon"):
         chosen.pop("cgroup.usage", None)
     return chosen
 
 
-def _what(name: str) -> str:
+def _subject(name: str) -> Subject:
     if name.startswith(ENTRIES):
-        return "entries"
-    return "bytes" if name.startswith(BYTES) else _WHAT.get(name, "number")
+        return Subject(name=name.removeprefix(ENTRIES), what="entries")
+    if name.startswith(BYTES):
+        return Subject(name=name.removeprefix(BYTES), what="bytes")
+    return Subject(name=name, what=_WHAT.get(name, "number"), is_total=name in _WHAT)
 
 
 # -- versions --------------------------------------------------------------------------------------
@@ -102,26 +104,22 @@ def _measured(version: str, lives: Mapping[str, Sequence[Life]], traffic: Mappin
     rate = _units_per_hour([one for who, one in traffic.items() if who[2] == version])
     for name, all_lives in lives.items():
         own = [life for life in all_lives if life.version == version]
-        measured = measure_course(_short(name), _what(name), own, traffic, units_per_hour=rate) if own else None
+        measured = measure_course(_subject(name), own, traffic, units_per_hour=rate) if own else None
         if measured is not None:
             found[name] = measured
     return found
-
-
-def _short(name: str) -> str:
-    return name.removeprefix(ENTRIES).removeprefix(BYTES)
 
 
 def _version(
     version: str, lives: Mapping[str, Sequence[Life]], traffic: Mapping[Who, Traffic], measured: Mapping[str, Measured]
 ) -> VersionHistory:
     own = {name: [life for life in found if life.version == version] for name, found in lives.items()}
-    everything = [life for found in own.values() for life in found]
+    everything = list(most_read(life for found in own.values() for life in found).values())
     return VersionHistory(
         version=version,
         since=min(life.times[0] for life in everything),
         courses={name: found.course for name, found in measured.items()},
-        longest=max(life.last_age - (life.times[0] - life.started) / HOUR for life in everything),
+        longest=max((life.times[-1] - life.times[0]) / HOUR for life in everything),
         hours_of_day=len(set(_hours_of_day(everything))),
         counts_units=any(who[2] == version for who in traffic),
         has_owners=any(name.startswith(ENTRIES) for name, found in own.items() if found),
@@ -163,32 +161,43 @@ class _Span:
 
 
 def _resets(measured: Sequence[Measured]) -> bool | None:
-    """Tell whether most restarts after a life that grew undo at least half of the growth."""
-    seen = []
+    """Tell whether restarts after lives that grew undo at least half of the growth, or next to nothing of it."""
+    undone = []
     for before, after in _restarts(measured):
         grown = before.last - before.first
         if grown > (_TOLD if before.is_counted else _TOLD_UNCOUNTED) * before.first:
-            seen.append(after.first < before.first + grown / 2)
-    return 2 * sum(seen) > len(seen) if seen else None
+            undone.append((before.last - after.first) / grown)
+    share = statistics.median(undone) if undone else None
+    if share is None or _LITTLE < share < _HALF:
+        return None
+    return share >= _HALF
 
 
 def _restarts(measured: Sequence[Measured]) -> Iterator[tuple[_Span, _Span]]:
-    spans = [
-        _Span(
-            replica=bins.who[0],
-            start=bins.started,
-            end=bins.started + bins.ages[-1] * HOUR,
-            first=statistics.median(run.y[:3]),
-            last=statistics.median(run.y[-3:]),
-            is_counted=found.whole.day == 0,
-        )
-        for found in measured
-        for bins, run in zip(found.whole.bins, found.whole.runs, strict=True)
-    ]
+    spans = [span for found in measured for span in _spans(found, _mean_traffic(measured))]
     spans.sort(key=lambda span: (span.replica, span.start))
     for before, after in itertools.pairwise(spans):
         if before.replica == after.replica and after.start >= before.end:
             yield before, after
+
+
+def _mean_traffic(measured: Sequence[Measured]) -> float:
+    return statistics.fmean(found.whole.response.middle for found in measured) if measured else 0.0
+
+
+def _spans(found: Measured, traffic: float) -> Iterator[_Span]:
+    """Return the ends of each life as they would be at a traffic that is the same for all versions."""
+    response = found.whole.response
+    more = response.follows * (traffic - response.middle)
+    for bins, run in zip(found.whole.bins, found.whole.runs, strict=True):
+        yield _Span(
+            replica=bins.who[0],
+            start=bins.started,
+            end=bins.started + bins.ages[-1] * HOUR,
+            first=statistics.median(run.y[:3]) + more,
+            last=statistics.median(run.y[-3:]) + more,
+            is_counted=found.whole.day == 0,
+        )
 
 
 def _fullest(lives: Mapping[str, Sequence[Life]]) -> Fullest | None:

@@ -133,20 +133,25 @@ def lives_of(points: Iterable[Point]) -> list[Life]:
 
 def _life(who: Who, columns: Sequence[Sequence[float]], started: float) -> Life:
     times = columns[0]
-    if any(later < sooner for sooner, later in itertools.pairwise(times)):
+    if list(times) != sorted(times):
         order = sorted(range(len(times)), key=lambda at: times[at])
         columns = [[column[at] for at in order] for column in columns]
     is_known = 0 < started <= columns[0][0]
     return Life(who, started if is_known else columns[0][0], *columns)
 
 
-def traffic_of(lives: Iterable[Life]) -> dict[Who, Traffic]:
-    """Return the traffic of every process that counts its units, from the series that was read most often."""
-    longest: dict[Who, Life] = {}
+def most_read(lives: Iterable[Life]) -> dict[Who, Life]:
+    """Return for every process the series that was read most often."""
+    found: dict[Who, Life] = {}
     for life in lives:
-        if life.who not in longest or len(life.times) > len(longest[life.who].times):
-            longest[life.who] = life
-    found = {who: _traffic(life) for who, life in longest.items()}
+        if life.who not in found or len(life.times) > len(found[life.who].times):
+            found[life.who] = life
+    return found
+
+
+def traffic_of(lives: Iterable[Life]) -> dict[Who, Traffic]:
+    """Return the traffic of every process that counts its units."""
+    found = {who: _traffic(life) for who, life in most_read(lives).items()}
     return {who: traffic for who, traffic in found.items() if traffic is not None}
 
 
@@ -186,7 +191,7 @@ def bins_of(life: Life, width: float, traffic: Mapping[Who, Traffic]) -> Bins:
             slot = int((time - first) / width + 0.5)
             values[slot].append(value)
             times[slot].append(time)
-    middles = [statistics.fmean(found) for found in times.values()]
+    middles = [sum(found) / len(found) for found in times.values()]
     ends = [(found[-1], width if len(found) > 1 else min(width, _MOMENT)) for found in times.values()]
     counted = traffic.get(life.who)
     return Bins(

@@ -109,7 +109,7 @@ def left_over(lives: Sequence[Bins], columns: Sequence[Sequence[float]], respons
 
 def centred(values: Sequence[float]) -> list[float]:
     """Return values around their mean."""
-    middle = statistics.fmean(values)
+    middle = sum(values) / len(values)
     return [value - middle for value in values]
 
 

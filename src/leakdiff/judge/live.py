@@ -130,12 +130,13 @@ def _falls_short(gained: float, due: float) -> bool:
 def goes_on(suspect: Suspect) -> Opinion | None:
     """Accuse what survived its window, and went on growing while its length was watched."""
     series = suspect.series
-    if len(series.gains) < _LEAST_READINGS and not suspect.found.orphan:
+    if len(series.gains) < _LEAST_READINGS:
         return None
+    seen = "what was put in during one window was still there after the next" if suspect.found.reached else "gained"
     return Opinion(
         Verdict.LEAK,
-        f"what was put in during one window was still there after the next, and it went on by "
-        f"{rate_text(series.mean)} per unit, up to {max(suspect.lengths):,}; no bound was found",
+        f"{seen}, and it went on by {rate_text(series.mean)} per unit, up to {max(suspect.lengths):,}; "
+        "no bound was found",
     )
 
 

@@ -46,31 +46,31 @@ class Course:
     Attributes:
         trend: Its slope and shape.
         steps: Whether it went up step by step.
-        plain: The same with what follows traffic left in.
-        early: Slope of the first half of each life, per hour; None where that is too short.
-        late: Slope of the latest half.
         span: Most hours between the first and the last reading of a life, warm-up left out.
-        alike: Pairs of readings of one life of which the later had no more traffic than the sooner, or, where traffic
-            is not known, was at the same time of day.
-        alike_rose: In how many of them the later reading is higher, so that traffic does not explain it.
-        lives: Lives of processes long enough for a slope of their own.
-        rising: How many of them rose.
         noise: Standard deviation of what the slope leaves.
         bend: How many times more one line leaves unexplained than a line for each third of a life; 1 is straight.
+        early: Of totals, the slope of the first half of each life, per hour; None where that is too short.
+        late: Of totals, the slope of the latest half.
+        lives: Of totals, lives of processes long enough for a slope of their own.
+        rising: Of totals, how many of them rose.
+        plain: Of owners, the steps with what follows traffic left in.
+        alike: Of owners, pairs of readings of one life of which the later had no more traffic than the sooner, or,
+            where traffic is not known, was at the same time of day.
+        alike_rose: Of owners, in how many of them the later reading is higher, so that traffic does not explain it.
     """
 
     trend: SeriesTrend
     steps: Steps = Steps()
-    plain: Steps = Steps()
-    early: Slope | None = None
-    late: Slope | None = None
     span: float = 0.0
-    alike: int = 0
-    alike_rose: int = 0
-    lives: int = 0
-    rising: int = 0
     noise: float = 0.0
     bend: float = 1.0
+    early: Slope | None = None
+    late: Slope | None = None
+    lives: int = 0
+    rising: int = 0
+    plain: Steps = Steps()
+    alike: int = 0
+    alike_rose: int = 0
 
 
 @attrs.frozen(kw_only=True)

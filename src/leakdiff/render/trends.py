@@ -57,7 +57,7 @@ def _rates(owner: OwnerTrend) -> str:
         told.append(_count(entries) if _is_resource(owner) else f"{_count(entries)} entries")
     if owner.bytes is not None and owner.bytes.per_hour.value > 0:
         told.append(size(owner.bytes.per_hour.value * _DAY))
-    return " and ".join(told)
+    return " and ".join(told) or "nothing"
 
 
 def _is_resource(owner: OwnerTrend) -> bool:
