@@ -35,6 +35,10 @@ TABLES = ("version", "instance", "path")
 _LONGEST = 86_400.0
 _MOST_WINDOWS = 50
 _HOURLY = 600.0  # seconds from which rates are told by the hour
+_CONTAINERS_ONLY = (
+    "a watch sees what stays in containers; the C heap, file descriptors and objects that refer to each other in a "
+    "chain are seen by a diff of two snapshots"
+)
 _FROZEN = (
     "the heap was frozen by someone else (gc.freeze, or another watch), and unfreezing it would undo their work: "
     "owners were compared by their lengths at the borders of the windows instead of by what is new"
@@ -156,8 +160,10 @@ def _rehearse() -> None:
     from leakdiff.compare import cohorts, difference, lengths  # noqa: F401
     from leakdiff.judge import live  # noqa: F401
     from leakdiff.render import snapshots  # noqa: F401
+    from leakdiff.store import files  # noqa: F401
+    from leakdiff.store.codec import decoded, encoded
 
-    measure()
+    decoded(encoded(measure()))
     rehearse()
     _rehearsed = os.getpid(), get_cache_token()
 
@@ -168,6 +174,9 @@ def diff(before: Snapshot, after: Snapshot | None = None) -> Diff:
     The two may be of different processes, hosts and versions: owners are compared by name. What cannot be
     compared is said in ``incomparable``.
     """
+    for name, given in (("before", before), ("after", after)):
+        if type(given) is not Snapshot and (name, given) != ("after", None):
+            raise BadOption(name, given, "a snapshot; Snapshot.load(path) reads one from a file")
     return (after if after is not None else snapshot()) - before
 
 
@@ -187,12 +196,13 @@ def explain(diff: Diff, *, budget: float = DEFAULTS.max_seconds) -> Report:
     """
     require_supported_interpreter()
     _check(None, "auto", budget)
+    _check_diff(diff)
     _rehearse()
     from leakdiff.capture.explained import owners_at
     from leakdiff.capture.identity import now, read_identity
     from leakdiff.capture.snapshots import Stopwatch, read_heap
     from leakdiff.compare.lengths import suspects_of_diff
-    from leakdiff.judge.live import judge_live
+    from leakdiff.judge.live import beyond_owners, judge_live
 
     clock = Stopwatch()
     is_same = read_identity().instance == diff.after.identity.instance
@@ -201,9 +211,17 @@ def explain(diff: Diff, *, budget: float = DEFAULTS.max_seconds) -> Report:
     owners = owners_at(reading, [change.name for change in diff.owners.growing()])
     unit, length = ("hour", 3600) if diff.seconds >= _HOURLY else ("second", 1)
     suspects, notes = suspects_of_diff(diff, owners, since, length)
-    judgement = judge_live(suspects, max(diff.seconds, 1.0) / length, f"{diff.seconds:,.0f} s between two looks", unit)
+    looked = f"{diff.seconds:,.0f} s between two looks"
+    judgement = beyond_owners(judge_live(suspects, max(diff.seconds, 1.0) / length, looked, unit), diff, owners)
     cost = Cost(clock.cost().cpu_seconds, reading.walked)
     return _report(judgement, (*notes, *diff.incomparable, *reading.notes), cost, unit)
+
+
+def _check_diff(diff: object) -> None:
+    from leakdiff.model.diff import Diff
+
+    if type(diff) is not Diff:
+        raise BadOption("diff", diff, "what leakdiff.diff returned")
 
 
 def watch(seconds: float = 60.0, windows: int = 2, *, budget: float = DEFAULTS.max_seconds) -> Report:
@@ -316,7 +334,8 @@ def _marked(windows: int, part: float, budget: float, wait: Wait) -> Report:
     gaps = read_lengths(lengths, part, wait)
     suspects = suspects_of_windows(found, owners, [lengths.lengths(at) for at in range(len(found))], gaps, lasted)
     judgement = judge_live(suspects, lasted, f"{windows} windows of {part:.3g} s", "second")
-    return _report(judgement, (*notes, *graph.left_out), Cost(clock.cost().cpu_seconds, walked), "second")
+    notes = (*notes, *graph.left_out, *([_CONTAINERS_ONLY] if not judgement.findings else []))
+    return _report(judgement, notes, Cost(clock.cost().cpu_seconds, walked), "second")
 
 
 def _unmarked(windows: int, part: float, budget: float, wait: Wait) -> Report:

@@ -9,7 +9,7 @@ import attrs
 
 from leakdiff.compare.lives import DAY, Bins, Life, Traffic, Who, bins_of, width_for
 from leakdiff.compare.shapes import levels_of, pairs_alike, shape_of, steps_of
-from leakdiff.compare.slopes import Estimate, Run, deviation, pair_slopes, residuals, theil_sen
+from leakdiff.compare.slopes import Estimate, Run, noise_around, pair_slopes, theil_sen
 from leakdiff.compare.traffic import Response, left_over, response_of
 from leakdiff.model.history import Course
 from leakdiff.model.trend import SeriesTrend, Slope
@@ -112,7 +112,7 @@ def measure_course(
 
 
 def _course(whole: Fit, fit: Fit, estimate: Estimate, scale: float) -> Course:
-    noise = deviation([left for run in fit.runs for left in residuals(run, estimate.slope.value)])
+    noise = noise_around(fit.runs, estimate.slope.value, day=fit.day)
     steps = steps_of([levels_of(bins, run.x, run.y) for bins, run in zip(fit.bins, fit.runs, strict=True)])
     trend = SeriesTrend(
         name="",
@@ -125,7 +125,14 @@ def _course(whole: Fit, fit: Fit, estimate: Estimate, scale: float) -> Course:
         baseline=statistics.median(statistics.median(bins.values[:3]) for bins in whole.bins),
         last=statistics.median(statistics.median(bins.values[-3:]) for bins in whole.bins),
     )
-    return Course(trend=trend, steps=steps, span=max(map(_span, fit.bins)), noise=noise, bend=fit.response.bend)
+    return Course(
+        trend=trend,
+        steps=steps,
+        span=max(map(_span, fit.bins)),
+        settled=max(0.0, min(bins.ages[0] for bins in fit.bins) - min(bins.ages[0] for bins in whole.bins)),
+        noise=noise,
+        bend=fit.response.bend,
+    )
 
 
 def _told_of_a_total(course: Course, fit: Fit, scale: float) -> Course:

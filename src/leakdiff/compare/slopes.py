@@ -190,6 +190,13 @@ def residuals(run: Run, slope: float) -> list[float]:
     return [value - middle for value in left]
 
 
+def noise_around(runs: Sequence[Run], slope: float, *, day: int = 0) -> float:
+    """Return the standard deviation of what a slope leaves; with ``day``, of what also the time of day leaves."""
+    if day:
+        return deviation([gain for run in runs for _, gain in _daily_gains(run, slope, day)]) / math.sqrt(2)
+    return deviation([left for run in runs for left in residuals(run, slope)])
+
+
 def deviation(values: Sequence[float]) -> float:
     """Return the standard deviation of normal noise with this median absolute value (1.4826 MAD)."""
     return 1.4826 * statistics.median(map(abs, values)) if values else 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 
 import attrs
 
@@ -18,10 +18,13 @@ from leakdiff.judge.rules import (
     opinion_on,
 )
 from leakdiff.judge.verdicts import RANK, Judgement, finding_of, one_for_each_owner
+from leakdiff.model.diff import Diff
 from leakdiff.model.evidence import Evidence, Suspect
-from leakdiff.model.report import Finding, Verdict
+from leakdiff.model.report import ACCUSING, Finding, Verdict
 from leakdiff.model.signals import rate_text
 
+_MUCH = 1 << 20  # bytes of the C heap
+_NOTABLE = 4_096  # bytes of objects
 _FEW = 3  # entries below which growth may be an accident
 _KEPT = 0.5  # share of its earlier rate that an owner must keep to be accused
 _LEAST_READINGS = 4
@@ -48,6 +51,39 @@ def judge_live(suspects: Sequence[Suspect], duration: float, looked: str, unit: 
     if told:
         return Judgement(told[0].verdict, told[0].because, tuple(findings))
     return Judgement(Verdict.STABLE, f"nothing grew that stayed, in {looked}", tuple(findings))
+
+
+def beyond_owners(judgement: Judgement, diff: Diff, owners: Container[str]) -> Judgement:
+    """Call nothing clean that grew without an owner, or under one that is not there to be looked at.
+
+    Args:
+        judgement: What the owners that are there amount to.
+        diff: All that changed.
+        owners: Paths of the owners that are there.
+    """
+    if judgement.verdict in ACCUSING:
+        return judgement
+    gone = [change.name for change in diff.owners if change.gained > 0 and change.name not in owners]
+    if gone:
+        because = f"{gone[0]}, which gained most of what is not here, is not in this process: explain it where it is"
+        return attrs.evolve(judgement, verdict=Verdict.INCONCLUSIVE, because=because)
+    grown = [*_grown(diff)]
+    if judgement.verdict is not Verdict.STABLE or not grown:
+        return judgement
+    because = f"no owner was seen that goes on growing, but these grew: {', '.join(grown)}"
+    return attrs.evolve(judgement, verdict=Verdict.INCONCLUSIVE, because=because)
+
+
+def _grown(diff: Diff) -> Iterator[str]:
+    """Yield what grew by more than an accident: totals by name, and the type that gained most."""
+    for change in diff.totals:
+        if change.name == "native heap" and change.gained >= _MUCH:
+            yield f"the C heap by {change.gained:,} bytes"
+        if change.name == "descriptors" and change.gained >= _FEW:
+            yield f"file descriptors by {change.gained:,}"
+    for change in diff.types[:1]:
+        if change.gained >= 2 * _FEW and change.gained_bytes >= _NOTABLE:
+            yield f"{change.name} by {change.gained:,} objects"
 
 
 def _finding(suspect: Suspect, evidence: Evidence, unit: str) -> Finding:

@@ -68,7 +68,7 @@ def an_owner_grows_for_ever(case: Case) -> Opinion | None:
 def the_c_heap_grows(case: Case) -> Opinion | None:
     """Accuse the C heap where neither Python's blocks nor an owner grow with it."""
     native = case.course("native")
-    if native is None or not _is_steady(native, case.version) or _blocks_grow(case, native):
+    if native is None or not _is_certain(native, case.version) or _blocks_grow(case, native):
         return None
     if _is_explained(case, native):  # entries above 512 bytes live there
         return None
@@ -83,8 +83,7 @@ def memory_grows_without_an_owner(case: Case) -> Opinion | None:
     memory = case.course(MEMORY)
     if memory is None or not _is_steady(memory, case.version) or _is_explained(case, memory):
         return None
-    heap = _heap(case)
-    if heap and not any(_is_steady(total, case.version) for total in heap):
+    if not any(_is_certain(total, case.version) for total in _heap(case) or [memory]):
         return None
     return Opinion(
         Verdict.LEAK, f"memory grows by {_per_day(memory.trend)} {_in_lives(memory)}, and no owner that was seen does"
@@ -202,6 +201,11 @@ def _is_steady(course: Course, version: VersionHistory) -> bool:
     if not witnesses.rises(course) or not witnesses.rises_enough(course, version) or not witnesses.lasts(course):
         return False
     return witnesses.was_seen_long(course, version) or witnesses.has_doubled(course, version)
+
+
+def _is_certain(course: Course, version: VersionHistory) -> bool:
+    """Tell whether a steady total also gained far more than it wanders by chance."""
+    return _is_steady(course, version) and witnesses.stands_out(course, version)
 
 
 def _heap(case: Case) -> list[Course]:

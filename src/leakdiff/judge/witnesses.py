@@ -19,7 +19,7 @@ _WHOLE_DAY_OF_READINGS = 23.0
 SECOND_DAY = 29.0  # hours between readings from which on a day is compared with the next
 _FELL, _STRAIGHT = 0.15, 1.6
 _LEAST_GAIN, _LEAST_SHARE = 10, 0.05
-_OUT_OF_NOISE = 4.0
+_OUT_OF_NOISE, _FAR_OUT_OF_NOISE = 4.0, 10.0
 _LEAST_SHARE_OF_MEMORY = 0.01
 _VAGUE = 0.05
 _LONG_TOTAL, _LONG_TOTAL_UNCOUNTED = 48.0, 72.0
@@ -83,12 +83,14 @@ def is_witnessed(course: Course, version: VersionHistory) -> bool:
 
     With few of them a total must rise too. Before the owner itself was read for a whole day, a total that is read
     more often must rise in a straight line to the end: an owner that was full, or emptied, since its last reading
-    would show there. And until the second day it must also rise with what follows traffic left in: what filled up
-    while traffic rose, and stopped when it fell, looks like both together.
+    would show there. And until the second day it must not have slowed down before, and must also rise with what
+    follows traffic left in: what filled up while traffic rose, and stopped when it fell, looks like both together.
     """
     if course.steps.of < _LEAST_STEPS or course.steps.late is None or course.alike == 0 or course.span < _LONG_LIFE:
         return False
-    if course.span < SECOND_DAY and (not always_rose(course.plain) or is_slowing(course.plain, version)):
+    if course.span < SECOND_DAY and (
+        course.settled > 0 or not always_rose(course.plain) or is_slowing(course.plain, version)
+    ):
         return False
     totals = [total for name in ("blocks", "native", MEMORY) if (total := version.courses.get(name)) is not None]
     if course.span < _WHOLE_DAY_OF_READINGS:
@@ -106,6 +108,11 @@ def rises(course: Course | None) -> bool:
     if course is None or course.late is None or course.trend.significance > _VERY_UNLIKELY:
         return False
     return course.trend.per_hour.low > 0 and course.late.low > 0 and course.rising >= _ALWAYS * course.lives
+
+
+def stands_out(total: Course, version: VersionHistory) -> bool:
+    """Tell whether a total gained far more than it wanders: what goes up and down by chance also rises at times."""
+    return gain_of(total.trend, version) >= _FAR_OUT_OF_NOISE * total.noise
 
 
 def lasts(total: Course) -> bool:

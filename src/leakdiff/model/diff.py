@@ -111,6 +111,9 @@ class Diff:
         grown = len(self.owners.growing())
         return f"<Diff {grown} owners grew, heap {size(self.types.gained_bytes)} in {self.seconds:.0f} s>"
 
+    def __str__(self) -> str:
+        return self.text().partition("\n")[0]
+
     @property
     def grew(self) -> bool:
         """Whether an owner gained entries, or all objects together bytes, or all resources together a number."""

@@ -47,6 +47,7 @@ class Course:
         trend: Its slope and shape.
         steps: Whether it went up step by step.
         span: Most hours between the first and the last reading of a life, warm-up left out.
+        settled: Hours that were left out as a slow warm-up; 0 where growth did not slow down.
         noise: Standard deviation of what the slope leaves.
         bend: How many times more one line leaves unexplained than a line for each third of a life; 1 is straight.
         early: Of totals, the slope of the first half of each life, per hour; None where that is too short.
@@ -62,6 +63,7 @@ class Course:
     trend: SeriesTrend
     steps: Steps = Steps()
     span: float = 0.0
+    settled: float = 0.0
     noise: float = 0.0
     bend: float = 1.0
     early: Slope | None = None

@@ -276,6 +276,9 @@ class Snapshot:
         heap = f"{self.heap.objects:,} objects, {size(self.heap.bytes)}, " if self.heap is not None else ""
         return f"<Snapshot{label} {heap}RSS {size(self.memory.rss)}, {self.taken}>"
 
+    def __str__(self) -> str:
+        return self.text().partition("\n")[0]
+
     def __sub__(self, before: object) -> Diff:
         from leakdiff.compare.difference import difference
 

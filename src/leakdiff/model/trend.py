@@ -166,7 +166,12 @@ class Trend:
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"<Trend {self.verdict}, {self.points} snapshots of {self.replicas} replica(s) over {self.hours:.0f} h>"
+        return f"<Trend {self.verdict}, snapshots: {self.points:,}, replicas: {self.replicas}, hours: {self.hours:.1f}>"
+
+    def __str__(self) -> str:
+        from leakdiff.render.trends import trend_headline
+
+        return trend_headline(self)
 
     def text(self) -> str:
         """Return the trend as text for a reader."""
