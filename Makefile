@@ -7,7 +7,7 @@ ARGS =
 BIN = $(VENV)/bin
 OTHERS = 3.12 3.13 3.14
 
-.PHONY: help demo test pytest test-others test-all accuracy bench sid coverage clean
+.PHONY: help demo test pytest test-others test-all accuracy bench trends fleet sid coverage clean
 .DELETE_ON_ERROR:
 
 help:
@@ -18,6 +18,8 @@ help:
 	@echo 'make sid          the tests on the CPythons that only Debian sid has'
 	@echo 'make accuracy     how often leakdiff is right, on the corpus'
 	@echo 'make bench        what leakdiff costs, beside its peers'
+	@echo 'make trends       how soon a trend finds a leak, on 200 histories with noise'
+	@echo 'make fleet        a 72-hour history of six replicas, and what the trend says of it'
 	@echo 'make coverage     branch coverage of the stages'
 	@echo 'make clean        remove what these made, except .cache/accuracy and .cache/sid'
 
@@ -54,6 +56,12 @@ accuracy: $(VENV)/.leakdiff
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+trends: $(VENV)/.leakdiff
+	$(BIN)/python benchmarks/trends.py $(ARGS)
+
+fleet: $(VENV)/.leakdiff
+	$(BIN)/python benchmarks/fleet.py $(ARGS)
 
 sid:
 	bash scripts/test-on-sid $(ARGS)

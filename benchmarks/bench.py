@@ -7,7 +7,6 @@ import datetime
 import fnmatch
 import importlib.util
 import json
-import math
 import os
 import platform
 import statistics
@@ -19,16 +18,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from bench_measures import MEASUREMENTS, Measurement
+import bench_measures  # noqa: F401 - registers the measurements
+from bench_live_tables import live_tables
+from bench_registry import MEASUREMENTS, Measurement
+from bench_tables import Cost, Figures, Key, Result, Table, check_tables
 
 FORMAT = 1
 DONE, TROUBLE = 0, 2
 SMALL, DEFAULT, LARGE = 100_000, 1_000_000, (5_000_000, 10_000_000)
 PACKAGES = ("leakdiff", "objgraph", "pympler", "guppy3", "networkx", "psutil", "psleak", "memray", "refcycle")
 LINEAR = ("warm/leakdiff", "clean/leakdiff")
-
-Figures = dict[str, Any]
-Key = tuple[str, int]
+SIDE_BY_SIDE = "snapshot/"  # at all sizes but the largest, at which peers take tens of GB and minutes
 
 
 # --- Values ---------------------------------------------------------------------------------------
@@ -47,36 +47,6 @@ class Job:
         return self.measurement.name, self.objects
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The medians of a job's runs, or why there are none."""
-
-    name: str
-    objects: int
-    runs: int
-    figures: Figures
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a table: who, how much, how that compares, and what was aimed at."""
-
-    what: str
-    figure: str
-    ratio: str = ""
-    target: str = ""
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """The lines that answer one question."""
-
-    title: str
-    rows: tuple[Row, ...]
-
-
 # --- Running --------------------------------------------------------------------------------------
 
 
@@ -85,8 +55,13 @@ def plan(wishes: argparse.Namespace) -> list[Job]:
     chosen = [found for found in MEASUREMENTS.values() if is_wished(found.name, wishes.names) and can_run(found)]
     jobs = [Job(found, wishes.objects) for found in chosen]
     sizes = {SMALL, *(LARGE if wishes.large else ())} - {wishes.objects}
-    jobs += [Job(found, size) for size in sorted(sizes) for found in chosen if found.name in LINEAR]
+    jobs += [Job(found, size) for size in sorted(sizes) for found in chosen if is_for(found.name, size)]
     return jobs
+
+
+def is_for(name: str, size: int) -> bool:
+    """Tell whether to measure something at a further size of heap."""
+    return name in LINEAR or (name.startswith(SIDE_BY_SIDE) and size < LARGE[-1])
 
 
 def is_wished(name: str, patterns: Sequence[str]) -> bool:
@@ -153,223 +128,31 @@ def middle(seen: Sequence[Any]) -> Any:
     return " or ".join(dict.fromkeys(seen))
 
 
-# --- Tables ---------------------------------------------------------------------------------------
+# --- Writing --------------------------------------------------------------------------------------
 
 
 def make_tables(results: Sequence[Result], objects: int) -> list[Table]:
     """Turn what was measured into the tables that are printed; empty ones are left out."""
     by_key = {(result.name, result.objects): result for result in results}
-    at_size = {name: result for (name, size), result in by_key.items() if size == objects}
-    heap = f"on a heap of {objects:,} tracked objects"
-    tables = [
-        Table(f"Clean step {heap}: CPU per round beyond the step", tuple(clean_rows(at_size))),
-        Table(f"Leaking step {heap}: the full answer, owner and path", tuple(answer_rows(at_size))),
-        Table("Full answer by size of the heap, imports done", tuple(linear_rows(by_key, "warm/leakdiff"))),
-        Table("Clean round by size of the heap", tuple(linear_rows(by_key, "clean/leakdiff"))),
-        Table("Import", tuple(import_rows(at_size))),
-        Table("Smallest leak", tuple(smallest_rows(at_size))),
-    ]
-    return [table for table in tables if table.rows]
-
-
-def section(results: Mapping[str, Result], name: str) -> Iterator[tuple[str, Result]]:
-    """Return who was measured, and the result, for one section."""
-    for result in results.values():
-        kind, _, tool = result.name.partition("/")
-        if kind == name:
-            yield tool, result
-
-
-def clean_rows(results: Mapping[str, Result]) -> Iterator[Row]:
-    """Compare a round of leakdiff with one look of each peer."""
-    ours = figure(results, "clean/leakdiff", "cpu")
-    for tool, result in section(results, "clean"):
-        cpu = result.figures.get("cpu")
-        if cpu is None:
-            yield failed(tool, result)
-        elif tool == "leakdiff":
-            told, first = result.figures["told"], result.figures["first"]
-            yield Row("leakdiff, measured", ms(cpu), "1", aim("< 1 ms", met=cpu < 0.001), verdict_of(result))
-            yield Row("leakdiff, as its report says", ms(told), "", aim("< 1 ms", met=told < 0.001))
-            yield Row("leakdiff, first check, whole", ms(first), note="with its imports and the step")
-        else:
-            note = result.figures.get("note", "")
-            yield Row(tool, ms(cpu), times(cpu, ours), lead(tool, result, cpu / ours if ours else 0.0), note)
-
-
-def lead(tool: str, result: Result, ratio: float) -> str:
-    """Write the lead that is aimed at over some peers, on heaps of a million objects or more."""
-    if not ratio or result.objects < DEFAULT or not tool.startswith(("objgraph", "pympler", "guppy")):
-        return ""
-    return aim(">= 1,000 x", met=ratio >= 1_000)
-
-
-def answer_rows(results: Mapping[str, Result]) -> Iterator[Row]:
-    """Compare the full answer with the peers' nearest job, then show memory and stalls."""
-    ours = figure(results, "answer/leakdiff", "cpu")
-    for tool, result in section(results, "answer"):
-        cpu = result.figures.get("cpu")
-        if cpu is None:
-            yield failed(tool, result)
-        elif tool == "leakdiff":
-            yield from own_answer_rows(result)
-        else:
-            yield Row(tool, seconds(cpu), times(cpu, ours), "", result.figures.get("note", ""))
-    yield from memory_rows(results)
-    yield from stall_rows(results)
-
-
-def own_answer_rows(result: Result) -> Iterator[Row]:
-    """Show leakdiff's own CPU seconds against both targets, and whether it was right."""
-    cpu, owner = result.figures["cpu"], result.figures["owner"]
-    right = "right" if result.figures["owner_right"] else "WRONG"
-    yield Row("leakdiff, as its report says", seconds(cpu), "1", aim("<= 3 s", met=cpu <= 3), verdict_of(result))
-    yield Row("  the design's target", seconds(cpu), "", aim("<= 2 s", met=cpu <= 2))
-    yield Row("  of the process, step included", seconds(result.figures["process"]))
-    yield Row("  owner", owner, "", aim("bench_heap.inflight", met=result.figures["owner_right"]), right)
-
-
-def memory_rows(results: Mapping[str, Result]) -> Iterator[Row]:
-    """Show peak extra memory by object of the heap."""
-    warm, cold = results.get("warm/leakdiff"), results.get("answer/leakdiff")
-    if warm is not None and "extra" in warm.figures:
-        extra = warm.figures["extra"]
-        yield Row("extra memory, imports done", per_object(extra), "", aim("<= 32 B", met=extra <= 32))
-        yield Row("  the design's target", per_object(extra), "", aim("<= 24 B", met=extra <= 24))
-        cpu = warm.figures["cpu"]
-        yield Row("CPU, imports done", seconds(cpu), "", aim("<= 2 s", met=cpu <= 2))
-    elif warm is not None:
-        yield failed("extra memory", warm)
-    if cold is not None and "extra" in cold.figures:
-        yield Row("extra memory, imports included", per_object(cold.figures["extra"]))
-
-
-def stall_rows(results: Mapping[str, Result]) -> Iterator[Row]:
-    """Show how long another thread had to wait."""
-    result = results.get("stall/leakdiff")
-    if result is None:
-        return
-    if not result.figures:
-        yield failed("longest stall of other threads", result)
-        return
-    outside = result.figures["outside"]
-    yield Row("longest stall of other threads", ms(result.figures["longest"]))
-    yield Row("  longest collection (gc.collect)", ms(result.figures["collection"]))
-    yield Row(
-        "  longest outside collections",
-        ms(outside),
-        "",
-        aim("<= 20 ms", met=outside <= 0.02),
-        f"at {result.figures['place']}",
-    )
-
-
-def linear_rows(results: Mapping[Key, Result], name: str) -> Iterator[Row]:
-    """Show CPU by size, with the exponent from each size to the next."""
-    sizes = sorted(size for found, size in results if found == name)
-    last: Result | None = None
-    for size in sizes if len(sizes) > 1 else ():
-        result = results[name, size]
-        if "cpu" not in result.figures:
-            yield failed(f"{size:,} objects", result)
-            continue
-        cpu = result.figures["cpu"]
-        extra = result.figures.get("extra")
-        note = "" if extra is None else per_object(extra)
-        yield Row(f"{size:,} objects", ms(cpu) if cpu < 0.01 else seconds(cpu), exponent(last, result), "", note)
-        last = result
-
-
-def exponent(last: Result | None, now: Result) -> str:
-    """Say by which power of the size the cost grew: 1 is linear, 0 does not depend on it."""
-    if last is None or last.figures["cpu"] <= 0 or now.figures["cpu"] <= 0:
-        return ""
-    power = math.log(now.figures["cpu"] / last.figures["cpu"]) / math.log(now.objects / last.objects)
-    return f"exponent {power:.2f}"
-
-
-def import_rows(results: Mapping[str, Result]) -> Iterator[Row]:
-    """Compare imports."""
-    ours = figure(results, "import/leakdiff", "cpu")
-    for tool, result in section(results, "import"):
-        cpu = result.figures.get("cpu")
-        if cpu is None:
-            yield failed(tool, result)
-            continue
-        loaded = result.figures.get("modules")
-        note = f"modules loaded: {loaded:.0f}" if loaded else "beyond starting Python"
-        target = aim("<= 40 ms", met=cpu <= 0.04) if tool == "leakdiff" else ""
-        yield Row(tool, ms(cpu), times(cpu, ours), target, note)
-
-
-def smallest_rows(results: Mapping[str, Result]) -> Iterator[Row]:
-    """Show the verdicts on leaks that are hard to see."""
-    for tool, result in section(results, "smallest"):
-        if not result.figures:
-            yield failed(tool, result)
-            continue
-        said, expected = result.figures["verdict"], result.figures["expected"]
-        found = said == expected and result.figures["owner_right"]
-        yield Row(tool, said, "", aim(expected, met=found), result.figures["owner"])
-
-
-def failed(what: str, result: Result) -> Row:
-    """Say that something could not be measured."""
-    return Row(what, "NOT RUN", note=result.error)
-
-
-def figure(results: Mapping[str, Result], name: str, field: str) -> float:
-    """Return one figure, 0 where it is not known."""
-    return float(results[name].figures.get(field, 0.0)) if name in results else 0.0
-
-
-# --- Words ----------------------------------------------------------------------------------------
-
-
-def ms(spent: float) -> str:
-    """Write seconds as milliseconds."""
-    return f"{spent * 1_000:,.3f} ms" if spent < 0.01 else f"{spent * 1_000:,.1f} ms"
-
-
-def seconds(spent: float) -> str:
-    """Write seconds."""
-    return f"{spent:.2f} s"
-
-
-def per_object(extra: float) -> str:
-    """Write bytes by object."""
-    return f"{extra:.1f} B per object"
-
-
-def times(cost: float, ours: float) -> str:
-    """Write a cost as a multiple of ours."""
-    if not ours:
-        return ""
-    ratio = cost / ours
-    return f"{ratio:,.0f} x" if ratio >= 100 else f"{ratio:.2f} x"
-
-
-def aim(target: str, *, met: bool) -> str:
-    """Write a target and whether it is met."""
-    return f"{target} ({'met' if met else 'MISSED'})"
-
-
-def verdict_of(result: Result) -> str:
-    """Write the verdict."""
-    return f"verdict {result.figures.get('verdict', '?')}"
-
-
-COLUMNS = ("", "figure", "against leakdiff", "target", "")
+    return [table for table in (*check_tables(by_key, objects), *live_tables(by_key, objects)) if table.rows]
 
 
 def as_text(tables: Iterable[Table]) -> str:
     """Write the tables for a terminal."""
-    return "\n\n".join("\n".join([table.title, *map(line, table.rows)]) for table in tables)
+    return "\n\n".join("\n".join(lines_of(table)) for table in tables)
 
 
-def line(row: Row) -> str:
+def lines_of(table: Table) -> Iterator[str]:
+    """Align the rows under the title; where there are several figures, under their names too."""
+    yield table.title
+    if isinstance(table.rows[0], Cost):
+        yield line(table.rows[0].form, table.rows[0].columns)
+    yield from (line(row.form, row.cells) for row in table.rows)
+
+
+def line(form: str, cells: Sequence[str]) -> str:
     """Align one row."""
-    return f"  {row.what:45} {row.figure:>20}  {row.ratio:>14}  {row.target:32} {row.note}".rstrip()
+    return f"  {form.format(*cells)}".rstrip()
 
 
 def as_markdown(tables: Iterable[Table], facts: Mapping[str, Any]) -> str:
@@ -378,21 +161,19 @@ def as_markdown(tables: Iterable[Table], facts: Mapping[str, Any]) -> str:
     blocks = ["# Benchmarks", "", f"Measured by `make bench` on {facts['date']}: {machine(facts)}.", ""]
     blocks += [f"With {versions}.", "", *EXPLANATION, ""]
     for table in tables:
-        blocks += [f"## {table.title}", "", "| " + " | ".join(COLUMNS) + " |", "|---|--:|--:|---|---|"]
-        blocks += [f"| {' | '.join(map(escape, cells(row)))} |" for row in table.rows] + [""]
+        columns = table.rows[0].columns
+        rule = "|---|--:|--:|---|---|" if len(columns) == 5 else "|---|--:|--:|--:|--:|---|"
+        blocks += [f"## {table.title}", "", f"| {' | '.join(columns)} |", rule]
+        blocks += [f"| {' | '.join(escape(cell.strip()) for cell in row.cells)} |" for row in table.rows] + [""]
     return "\n".join(blocks)
 
 
 EXPLANATION = (
     "CPU seconds, not elapsed time; each measurement in a process of its own, medians of several runs",
     "(the slowest peers run once). The peers do the nearest job they can: those that only count or",
-    "total do not say who holds what grew.",
+    "total do not say who holds what grew. Stalls are those of a thread that wants to run every millisecond;",
+    "those of snapshots and watching count only while the process had a CPU.",
 )
-
-
-def cells(row: Row) -> tuple[str, ...]:
-    """Return the texts of a row."""
-    return row.what.strip(), row.figure, row.ratio, row.target, row.note
 
 
 def escape(text: str) -> str:

@@ -164,6 +164,7 @@ class StallWatch:
 
     def __init__(self, worth: float = 0.003) -> None:
         self.gaps: list[Span] = []
+        self.spent: list[float] = []  # CPU seconds of the process in each gap: less where the machine was busy
         self.places: list[str] = []
         self.collections: list[Span] = []
         self._worth = worth
@@ -192,6 +193,11 @@ class StallWatch:
         own = [(self._without_collections(gap), place) for gap, place in zip(self.gaps, self.places, strict=True)]
         return max(own, default=(0.0, ""))
 
+    def longest_of_ours(self) -> float:
+        """Return the longest gap outside collections in which this process ran, rather than others on its CPU."""
+        own = (min(self._without_collections(gap), spent) for gap, spent in zip(self.gaps, self.spent, strict=True))
+        return max(own, default=0.0)
+
     def longest_collection(self) -> float:
         """Return how long the longest collection took, in seconds."""
         return max((end - begin for begin, end in self.collections), default=0.0)
@@ -202,14 +208,15 @@ class StallWatch:
         return end - begin - inside
 
     def _tick(self, watched: int) -> None:
-        last = time.perf_counter()
+        last, spent = time.perf_counter(), time.process_time()
         while not self._stop.is_set():
             time.sleep(0.001)
-            now = time.perf_counter()
+            now, spent_now = time.perf_counter(), time.process_time()
             if now - last > self._worth:
                 self.gaps.append((last, now))
+                self.spent.append(spent_now - spent)
                 self.places.append(_place_of(watched))
-            last = now
+            last, spent = now, spent_now
 
     def _note_collection(self, phase: str, _: dict[str, int]) -> None:
         if phase == "start":

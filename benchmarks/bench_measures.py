@@ -16,62 +16,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import bench_heap
+import bench_live  # noqa: F401 - it registers its measurements, as the next does
+import bench_monitor  # noqa: F401
 from bench_heap import UNITS, PeakMemory, StallWatch, build_heap, cpu_of
+from bench_registry import MEASUREMENTS, Figures, Measure, Measurement, measure
 
-Figures = dict[str, Any]
-Measure = Callable[[int], Figures]
 _PEER_ROUNDS = 3
 _LEAKED = 5 * UNITS
 _CHAINS = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
-    """One thing to measure.
-
-    Attributes:
-        name: Section, a slash, and what is measured.
-        run: The function that does it, given the number of objects on the heap.
-        needs: Packages without which it cannot run.
-        optional: Leave it out silently where they are missing.
-        slow: Run it once, not several times.
-        environ: Further environment variables for its process.
-    """
-
-    name: str
-    run: Measure
-    needs: tuple[str, ...] = ()
-    optional: bool = False
-    slow: bool = False
-    environ: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def section(self) -> str:
-        """What it is compared with."""
-        return self.name.partition("/")[0]
-
-    @property
-    def tool(self) -> str:
-        """Who is measured."""
-        return self.name.partition("/")[2]
-
-
-MEASUREMENTS: dict[str, Measurement] = {}
-
-
-def measure(name: str, *needs: str, **traits: Any) -> Callable[[Measure], Measure]:
-    """Register a measurement."""
-
-    def register(run: Measure) -> Measure:
-        MEASUREMENTS[name] = Measurement(name=name, run=run, needs=needs, **traits)
-        return run
-
-    return register
 
 
 # --- A clean step: what a round costs -------------------------------------------------------------
