@@ -290,14 +290,15 @@ def test_on_the_first_day_an_owner_needs_a_second_witness() -> None:
     assert witnessed.notes == ("seen for one day: what is emptied or expires once a day looks the same until tomorrow",)
 
 
-def test_what_filled_while_traffic_rose_is_not_believed_on_the_first_day() -> None:
-    """It rose evenly only once what follows traffic was taken out."""
-    young = {
-        name: attrs.evolve(each, span=18.0, plain=attrs.evolve(GROWING, rose=8)) for name, each in owner(240).items()
-    }
-    found = verdict_on(version_of({**young, "blocks": course(3_000, what="blocks", last=4e6)}, longest=24.0))
+@pytest.mark.parametrize("facts", [{"plain": attrs.evolve(GROWING, rose=8)}, {"settled": 6.0}])
+def test_on_the_first_day_more_is_asked_of_an_owner(facts: dict[str, Any]) -> None:
+    """It rose evenly only once what follows traffic was taken out, or it slowed down before: not yet."""
+    blocks = course(3_000, what="blocks", last=4e6)
+    young = {name: attrs.evolve(each, span=18.0, **facts) for name, each in owner(240).items()}
+    old = {name: attrs.evolve(each, **facts) for name, each in owner(240).items()}
 
-    assert found.verdict not in ACCUSING
+    assert verdict_on(version_of({**young, "blocks": blocks}, longest=24.0)).verdict not in ACCUSING
+    assert verdict_on(version_of({**old, "blocks": blocks})).verdict is Verdict.LEAK
 
 
 # -- memory without an owner -----------------------------------------------------------------------
@@ -332,6 +333,15 @@ def test_memory_that_grows_without_the_heap_is_no_leak() -> None:
     assert (little.verdict, much.verdict) == (Verdict.STABLE, Verdict.INCONCLUSIVE)
     assert "neither Python's blocks nor the C heap grow" in little.because
     assert "MALLOC_ARENA_MAX" in much.advice
+
+
+def test_memory_that_wanders_is_no_leak_because_it_happens_to_rise() -> None:
+    """Blocks gained four times what they go up and down by: that happens by chance."""
+    memory, blocks = course(15 * A_MIB_A_DAY), course(3_000, what="blocks", last=4e6)
+    still = verdict_on(version_of({MEMORY: memory, "blocks": blocks}))
+    wandering = verdict_on(version_of({MEMORY: memory, "blocks": attrs.evolve(blocks, noise=54_000)}))
+
+    assert (still.verdict, wandering.verdict) == (Verdict.LEAK, Verdict.INCONCLUSIVE)
 
 
 def test_memory_alone_needs_two_days() -> None:
