@@ -130,15 +130,21 @@ def measure(
     return attrs.evolve(taken, cost=clock.cost())
 
 
-def _deepen(
-    taken: Snapshot, *, sites: Sites, budget: float, owners: bool, should_stop: Callable[[], bool] | None = None
+def _deepen(  # noqa: PLR0913 - what a walk may do, each by its name
+    taken: Snapshot,
+    *,
+    sites: Sites,
+    budget: float,
+    owners: bool,
+    should_stop: Callable[[], bool] | None = None,
+    rest: float | None = None,
 ) -> Snapshot:
     from leakdiff.capture.process import read_memory
     from leakdiff.capture.snapshots import Stopwatch, read_heap
 
     clock = Stopwatch()
     memory = read_memory(cheap=False)
-    reading = read_heap(owners=owners, seconds=budget, should_stop=should_stop)
+    reading = read_heap(owners=owners, seconds=budget, should_stop=should_stop, rest=rest)
     heap = reading.heap(sites=sites)
     walk = reading.walk
     return attrs.evolve(

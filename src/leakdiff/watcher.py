@@ -34,6 +34,7 @@ ShouldStop = Callable[[], bool]
 MEMORY = "sqlite:///:memory:"
 _MOST_BYTES_IN_MEMORY = 32 << 20
 _STORE_TIMEOUT = 1.0  # seconds: what is locked is tried again later, and a fork waits for whoever uses the store
+_REST = 0.004  # seconds after every 2 ms of a walk: nobody waits for it, and requests must not notice
 _PRUNE_INTERVAL = 3_600.0
 _TREND_EVERY = 12  # measurements
 _CPU_OF_FIRST_TREND = 0.5  # seconds, until one has been measured
@@ -54,7 +55,9 @@ _NO_ROOM = "the heap was not walked, for the tables of a walk would take the con
 
 def _deepen(taken: Snapshot, should_stop: ShouldStop | None) -> Snapshot:
     seconds = DEFAULTS.max_seconds
-    return live._deepen(taken, sites="auto", budget=seconds, owners=True, should_stop=should_stop)  # noqa: SLF001 - the second half of live.snapshot
+    return live._deepen(  # noqa: SLF001 - the second half of live.snapshot
+        taken, sites="auto", budget=seconds, owners=True, should_stop=should_stop, rest=_REST
+    )
 
 
 def _lengths_of(paths: tuple[str, ...]) -> tuple[Tally, ...]:

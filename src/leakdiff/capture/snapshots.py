@@ -81,20 +81,20 @@ class HeapReading:
 
 
 def read_heap(
-    *, owners: bool, seconds: float, rest: float = _REST, should_stop: Callable[[], bool] | None = None
+    *, owners: bool, seconds: float, rest: float | None = None, should_stop: Callable[[], bool] | None = None
 ) -> HeapReading:
     """Walk the heap.
 
     Args:
         owners: Whether to name containers.
         seconds: How long the walk may take.
-        rest: Seconds it rests after every 2 ms of work.
+        rest: Seconds it rests after every 2 ms of work; half a millisecond if None.
         should_stop: Asked as often whether to give up.
 
     Raises:
         Abandoned: If it was to stop.
     """
-    pacer = Pacer(rest=rest, should_stop=should_stop)
+    pacer = Pacer(rest=_REST if rest is None else rest, should_stop=should_stop)
     return _read(find_roots(), owners=owners, seconds=seconds, pacer=pacer)
 
 
