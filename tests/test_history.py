@@ -8,10 +8,14 @@ from collections.abc import Callable
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+import strategies  # noqa: F401 - its settings
 from histories import BASELINE, LEAKING, MIB, make_history, until
 from leakdiff.compare.history import history_of
 from leakdiff.compare.lives import bins_of, lives_of, traffic_of, width_for
+from leakdiff.judge.trends import judge_history
 from leakdiff.model.history import MEMORY, Course, Fullest, History
 from leakdiff.model.trend import Point, Shape
 
@@ -292,6 +296,18 @@ def test_what_is_in_flight_does_not_grow() -> None:
     assert course.alike_rose < 0.7 * course.alike
 
 
+def test_by_how_much_an_owner_outgrew_traffic() -> None:
+    """From midnight to noon traffic triples: what is in flight grows as much, a leak by far more."""
+    often = life(lambda _: 100.0, 13, units=nightly)
+    flying = life(lambda hour: rate(hour) / 20, 13, every=2, units=nightly)
+    leaking = life(lambda hour: 100 * hour, 13, every=2, units=nightly)
+    points = {"rss": often, "owner.entries:app.flying": flying, "owner.entries:app.leaking": leaking}
+    courses = history_of(points).versions[0].courses
+
+    assert courses["owner.entries:app.flying"].outgrew == pytest.approx(1.0, abs=0.1)
+    assert courses["owner.entries:app.leaking"].outgrew > 2
+
+
 def test_a_counter_that_begins_anew_is_not_trusted() -> None:
     """Units that fall within a life are no count of work."""
     points = life(lambda hour: hour, 40, units=lambda hour: 1_000 * (hour % 20))
@@ -370,3 +386,33 @@ def test_slopes_come_out_as_they_were_made() -> None:
     assert 24 * courses["native"].trend.per_hour.value == pytest.approx(5 * MIB, rel=0.1)
     assert 24 * courses["blocks"].trend.per_hour.value == pytest.approx(10 * MIB / 128, rel=0.1)
     assert courses[MEMORY].trend.baseline == pytest.approx(1.1 * BASELINE, rel=0.1)
+
+
+_POINTS = st.lists(
+    st.builds(
+        Point,
+        time=st.floats(MIDNIGHT, MIDNIGHT + 200 * HOUR) | st.sampled_from([MIDNIGHT + HOUR, MIDNIGHT + 30 * HOUR]),
+        value=st.floats(-1e12, 1e12) | st.integers(0, 9).map(float),
+        units=st.none() | st.integers(0, 10**9),
+        instance=st.sampled_from(["", "a", "b"]),
+        replica=st.sampled_from(["", "r"]),
+        started=st.sampled_from([0.0, MIDNIGHT, MIDNIGHT + 9 * HOUR]),
+        version=st.sampled_from(["", "1", "2"]),
+    ),
+    max_size=40,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["rss", "blocks", "native", "owner.entries:x", "owner.bytes:x"]), _POINTS))
+def test_whatever_the_points_are_there_is_an_answer(points: dict[str, list[Point]]) -> None:
+    """Clocks that jump, counters that fall, lives of one reading, levels below 0."""
+    found = history_of(points)
+    trend = judge_history(found, bounds={}, limit=1_000)
+
+    assert found.points == trend.points
+    assert trend.because
+    for version in found.versions:
+        for course in version.courses.values():
+            slope = course.trend.per_hour
+            assert slope.low <= slope.value <= slope.high
+            assert 0 <= course.steps.rose <= course.steps.of

@@ -78,7 +78,7 @@ def version_of(courses: Mapping[str, Course], version: str = "2.4.1", **facts: A
     """Return a version that was seen for three days, heap and all."""
     whole = {MEMORY: FLAT, "blocks": FLAT, "native": FLAT, **courses}
     known = VersionHistory(
-        version=version, since=0.0, courses=whole, longest=72.0, hours_of_day=24, counts_units=True, has_owners=True
+        version=version, courses=whole, longest=72.0, hours_of_day=24, counts_units=True, has_owners=True
     )
     return attrs.evolve(known, **facts)
 
@@ -199,6 +199,7 @@ def test_an_owner_that_grows_for_ever_is_a_leak_even_where_memory_hides_it() -> 
         ({"steps": attrs.evolve(GROWING, late=0.1)}, None, "stopped growing"),
         ({"steps": attrs.evolve(GROWING, rose=9)}, None, "rises and falls"),
         ({"steps": attrs.evolve(GROWING, even=0.1)}, None, "rises and falls"),
+        ({"steps": attrs.evolve(GROWING, rose=11, fell=0.5)}, None, "rises and falls"),
         ({"steps": attrs.evolve(GROWING, late=0.4)}, Verdict.WARMUP, "more and more slowly: at the end 40%"),
         ({"steps": attrs.evolve(GROWING, of=2, rose=2)}, Verdict.INCONCLUSIVE, "rose 2 of 2 times, which is too few"),
         ({"last": 100_000}, None, "next to nothing"),
@@ -290,9 +291,17 @@ def test_on_the_first_day_an_owner_needs_a_second_witness() -> None:
     assert witnessed.notes == ("seen for one day: what is emptied or expires once a day looks the same until tomorrow",)
 
 
-@pytest.mark.parametrize("facts", [{"plain": attrs.evolve(GROWING, rose=8)}, {"settled": 6.0}])
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"plain": attrs.evolve(GROWING, rose=8)},
+        {"settled": 6.0},
+        {"steps": attrs.evolve(GROWING, rose=11)},
+        {"alike": 2, "alike_rose": 2, "outgrew": 1.2},
+    ],
+)
 def test_on_the_first_day_more_is_asked_of_an_owner(facts: dict[str, Any]) -> None:
-    """It rose evenly only once what follows traffic was taken out, or it slowed down before: not yet."""
+    """It rose evenly only once traffic was taken out, or slowed down, or fell once, or rose as traffic did: not yet."""
     blocks = course(3_000, what="blocks", last=4e6)
     young = {name: attrs.evolve(each, span=18.0, **facts) for name, each in owner(240).items()}
     old = {name: attrs.evolve(each, **facts) for name, each in owner(240).items()}

@@ -7,6 +7,7 @@ import sys
 import time
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import attrs
@@ -363,6 +364,11 @@ class Walk:
             was = self.before.buffers.get(self.addresses[index], _LEAST_BYTES)
             if self.buffers[index] > was:
                 self.buffer_parents[index] = parent
+
+    def leave_out(self, late: AbstractSet[int]) -> None:
+        """Forget that objects grew which were born while the walk went on, by address: nothing is known of before."""
+        self.grown = [found for found in self.grown if id(found[1]) not in late]
+        self.buffer_parents = {index: obj for index, obj in self.buffer_parents.items() if id(obj) not in late}
 
     def is_copy(self, index: int) -> bool:
         """Tell whether an object was made for this walk: a copy of locals, or a list of hooks."""

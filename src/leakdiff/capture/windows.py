@@ -63,7 +63,8 @@ def live_windows(windows: int, seconds: float, budget: float, wait: Wait) -> Win
     """Let traffic run through windows under a mark, and walk the heap before and after.
 
     Nothing is stopped: a mark takes microseconds, collections walk only what is new, walks rest. What is born while
-    the last walk goes on counts as in flight. Cyclic garbage that was older than the mark is collected after it.
+    the first walk goes on counts as of the first window, what is born while the last one does as in flight. Cyclic
+    garbage that was older than the mark is collected after it.
 
     Args:
         windows: How many.
@@ -71,11 +72,11 @@ def live_windows(windows: int, seconds: float, budget: float, wait: Wait) -> Win
         budget: Seconds each walk may take.
         wait: What waits for a window to end.
     """
-    began = time.monotonic()
-    before = _lengths(budget)
     births: dict[int, int] = {}
-    middle_before = (began + time.monotonic()) / 2
     with FreezeMark() as mark:
+        began = time.monotonic()
+        before = _lengths(budget)
+        middle_before = (began + time.monotonic()) / 2
         for number in range(1, windows + 1):
             wait(seconds)
             mark.collect()
@@ -85,6 +86,7 @@ def live_windows(windows: int, seconds: float, budget: float, wait: Wait) -> Win
         roots, pacer = find_roots(), Pacer(rest=_REST)
         walk = Walk(Budget(_MOST_OBJECTS, budget), new=births, before=before, pacer=pacer)
         walk.from_roots(*roots.targets(), avoid=own_parts())
+        walk.leave_out(frozenset(map(id, mark.cohort())))
         newborn = Newborn(walk)
         newborn.gather()
         newborn.born_meanwhile(mark.cohort(), windows)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from leakdiff.compare.lives import DAY, Bins, Life, Traffic, Who, bins_of, width_for
-from leakdiff.compare.shapes import levels_of, pairs_alike, shape_of, steps_of
+from leakdiff.compare.shapes import levels_of, pairs_alike, shape_of, steps_of, times_traffic
 from leakdiff.compare.slopes import Estimate, Run, noise_around, pair_slopes, theil_sen
 from leakdiff.compare.traffic import Response, left_over, response_of
 from leakdiff.model.history import Course
@@ -158,6 +158,7 @@ def _told_of_an_owner(course: Course, fit: Fit) -> Course:
         plain=steps_of([levels_of(bins, run.x, bins.values) for bins, run in both]),
         alike=sum(pairs for pairs, _ in alike),
         alike_rose=sum(rose for _, rose in alike),
+        outgrew=statistics.median(map(times_traffic, fit.bins)),
     )
 
 

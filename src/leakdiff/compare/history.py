@@ -117,7 +117,6 @@ def _version(
     everything = list(most_read(life for found in own.values() for life in found).values())
     return VersionHistory(
         version=version,
-        since=min(life.times[0] for life in everything),
         courses={name: found.course for name, found in measured.items()},
         longest=max((life.times[-1] - life.times[0]) / HOUR for life in everything),
         hours_of_day=len(set(_hours_of_day(everything))),

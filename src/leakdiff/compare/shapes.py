@@ -25,10 +25,13 @@ Level = tuple[float, float, float]  # x, hours since the start, and the reading
 
 
 def levels_of(bins: Bins, x: Sequence[float], y: Sequence[float]) -> list[Level]:
-    """Return the levels of a life every few hours."""
+    """Return the levels of a life every few hours; what has only begun at the end is no level yet."""
     found: dict[int, list[int]] = defaultdict(list)
     for at, age in enumerate(bins.ages):
         found[int((age - bins.ages[0]) / _STEP)].append(at)
+    latest = max(found, default=0)
+    if 2 * len(found[latest]) < max(map(len, found.values())):
+        del found[latest]
     return [
         (
             statistics.fmean(x[at] for at in places),
@@ -105,6 +108,14 @@ def pairs_alike(bins: Bins, y: Sequence[float], day: int) -> tuple[int, int]:
         pairs += alike
         rose += alike and y[later] > y[sooner]
     return pairs, rose
+
+
+def times_traffic(bins: Bins) -> float:
+    """Return by how many times more a life grew from its first to its last reading than its traffic did."""
+    if bins.rates is None or bins.rates[0] <= 0:
+        return 0.0
+    grew = bins.values[-1] / max(1.0, bins.values[0])
+    return grew / max(1.0, bins.rates[-1] / bins.rates[0])
 
 
 def shape_of(estimate: Estimate, steps: Steps, runs: Sequence[Run], *, noise: float, warmed: float) -> Shape:

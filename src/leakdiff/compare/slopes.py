@@ -105,7 +105,7 @@ def pair_slopes(run: Run, *, day: int = 0) -> list[float]:
 def kendall_variance(x: Sequence[float], y: Sequence[float]) -> float:
     """Return the variance of the Mann-Kendall statistic of independent readings.
 
-    Corrected for ties on both sides (Kendall 1975, Rank Correlation Methods, 4th ed., eq. 4.4).
+    Corrected for ties on both sides (Kendall 1975, Rank Correlation Methods, 4th edition).
     """
     n = len(x)
     if n < 2:
@@ -137,8 +137,8 @@ def exact_significance(lengths: Iterable[int], score: int) -> float:
 def autocorrelation(runs: Sequence[Sequence[float]]) -> float:
     """Return the lag-1 autocorrelation of residuals around a line, over several lives together.
 
-    What a short series makes too small is added back, ``2 (1 + 2 rho) / n`` (Tjostheim and Paulsen 1983, Biometrika
-    70:389); never below 0.
+    What a short series makes too small is added back: ``(2 + 4 rho) / n``, the bias of least squares around a fitted
+    line (van Giersbergen 2005, Economics Letters 89:75). Never below 0.
     """
     runs = [run for run in runs if len(run) > 2]
     squares = sum(value * value for run in runs for value in run)

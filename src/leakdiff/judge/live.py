@@ -166,7 +166,7 @@ def _falls_short(gained: float, due: float) -> bool:
 def goes_on(suspect: Suspect) -> Opinion | None:
     """Accuse what survived its window, and went on growing while its length was watched."""
     series = suspect.series
-    if len(series.gains) < _LEAST_READINGS:
+    if len(series.gains) < _LEAST_READINGS or series.total <= 0:
         return None
     seen = "what was put in during one window was still there after the next" if suspect.found.reached else "gained"
     return Opinion(

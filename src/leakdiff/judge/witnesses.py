@@ -6,26 +6,32 @@ from leakdiff.model.history import MEMORY, Course, Steps, VersionHistory
 from leakdiff.model.trend import SeriesTrend
 
 WHOLE_DAY = 24.0
-_LONG_LIFE = 16.0  # hours of life; a cache that fills for longer without a visible bound looks like a leak
+
+# How long something must have been seen, in hours.
+_LONG_LIFE = 16.0  # a cache that fills for longer, and whose bound nobody sees, looks like a leak
 _LONG_LIFE_UNCOUNTED = 30.0  # without units, one day has to be compared with the next
 _HOURS_OF_DAY = 23  # what happens once a day has happened
-_ALWAYS = 0.9
-_LEAST_STEPS = 3
-_MANY_STEPS = 6  # from here on an owner is believed without a second witness
+SECOND_DAY = 29.0  # readings that span so much can be compared with those of the day before
+_LONG_TOTAL, _LONG_TOTAL_UNCOUNTED = 48.0, 72.0
+_HOURS_TO_DOUBLE = 6.0
+
+# How steadily it must have grown.
+_ALWAYS = 0.9  # share of the steps, pairs or lives
+_LEAST_STEPS, _MANY_STEPS = 3, 8  # fewer than the second may all rise by chance
 _EVEN = 0.25
 _LASTING, _LASTING_BY_HOURS = 0.6, 0.35  # early and late hours differ by the traffic they had
-_VERY_UNLIKELY = 0.001
-_WHOLE_DAY_OF_READINGS = 23.0
-SECOND_DAY = 29.0  # hours between readings from which on a day is compared with the next
-_FELL, _STRAIGHT = 0.15, 1.6
-_LEAST_GAIN, _LEAST_SHARE = 10, 0.05
-_OUT_OF_NOISE, _FAR_OUT_OF_NOISE = 4.0, 10.0
-_LEAST_SHARE_OF_MEMORY = 0.01
-_VAGUE = 0.05
-_LONG_TOTAL, _LONG_TOTAL_UNCOUNTED = 48.0, 72.0
-_SEVERAL_LIVES = 3
 _KEPT, _SURELY_KEPT = 0.75, 0.6
-_DOUBLED, _HOURS_TO_DOUBLE = 1.0, 6.0
+_EMPTIED, _FELL, _STRAIGHT = 0.25, 0.15, 1.6
+_HALF, _FAR_MORE = 0.5, 2.0
+_SEVERAL_LIVES = 3
+_VERY_UNLIKELY = 0.001
+
+# How much.
+_LEAST_GAIN, _LEAST_SHARE, _LEAST_SHARE_IN_FEW = 10, 0.05, 0.25
+_LEAST_SHARE_OF_MEMORY = 0.01
+_OUT_OF_NOISE, _FAR_OUT_OF_NOISE = 4.0, 10.0
+_DOUBLED = 1.0
+_VAGUE = 0.05  # of the level, a day
 
 
 def hours_missing(version: VersionHistory) -> float:
@@ -63,8 +69,8 @@ def follows_traffic(course: Course) -> bool:
 
 
 def always_rose(steps: Steps) -> bool:
-    """Tell whether nearly every step of every life went up, and by about as much."""
-    return steps.of > 0 and steps.rose >= _ALWAYS * steps.of and steps.even >= _EVEN
+    """Tell whether nearly every step of every life went up, by about as much, and none far down."""
+    return steps.of > 0 and steps.rose >= _ALWAYS * steps.of and steps.even >= _EVEN and steps.fell <= _EMPTIED
 
 
 def is_slowing(steps: Steps, version: VersionHistory) -> bool:
@@ -81,21 +87,32 @@ def is_slowing(steps: Steps, version: VersionHistory) -> bool:
 def is_witnessed(course: Course, version: VersionHistory) -> bool:
     """Tell whether there are enough readings to believe an owner.
 
-    With few of them a total must rise too. Before the owner itself was read for a whole day, a total that is read
-    more often must rise in a straight line to the end: an owner that was full, or emptied, since its last reading
-    would show there. And until the second day it must not have slowed down before, and must also rise with what
-    follows traffic left in: what filled up while traffic rose, and stopped when it fell, looks like both together.
+    What goes up and down by chance may rise a few times in a row: with few steps it must have gained a quarter of what
+    it has, and a total must rise too. Until its readings reach into the second day more is asked: it must have risen
+    every time, from the start, and beside it a total that is read more often must rise in a straight line to the end.
+    An owner that was full, or emptied, between two of its readings would show there.
     """
-    if course.steps.of < _LEAST_STEPS or course.steps.late is None or course.alike == 0 or course.span < _LONG_LIFE:
-        return False
-    if course.span < SECOND_DAY and (
-        course.settled > 0 or not always_rose(course.plain) or is_slowing(course.plain, version)
-    ):
+    steps = course.steps
+    if steps.of < _LEAST_STEPS or steps.late is None or course.alike == 0 or course.span < _LONG_LIFE:
         return False
     totals = [total for name in ("blocks", "native", MEMORY) if (total := version.courses.get(name)) is not None]
-    if course.span < _WHOLE_DAY_OF_READINGS:
-        return any(is_straight(total) for total in totals)
-    return course.steps.of >= _MANY_STEPS or any(total.trend.per_hour.low > 0 for total in totals)
+    if course.span < SECOND_DAY and not (_rose_from_the_start(course, version) and any(map(is_straight, totals))):
+        return False
+    is_large = gain_of(course.trend, version) >= _LEAST_SHARE_IN_FEW * course.trend.last
+    return steps.of >= _MANY_STEPS or (is_large and any(total.trend.per_hour.low > 0 for total in totals))
+
+
+def _rose_from_the_start(course: Course, version: VersionHistory) -> bool:
+    """Tell whether an owner rose every time and never slowed down, also with what follows traffic left in.
+
+    What filled up while traffic rose, and stopped when it fell, looks even once that is taken out. And what rose while
+    traffic did must have risen by far more.
+    """
+    if course.settled > 0 or course.steps.rose < course.steps.of:
+        return False
+    if course.alike < _HALF * course.steps.of and course.outgrew < _FAR_MORE:
+        return False
+    return always_rose(course.plain) and not is_slowing(course.plain, version)
 
 
 def is_straight(total: Course) -> bool:
@@ -136,7 +153,9 @@ def was_seen_long(total: Course, version: VersionHistory) -> bool:
         return False
     if total_missing(version) == 0:
         return True
-    return version.counts_units and total.lives >= _SEVERAL_LIVES and total.span >= SECOND_DAY and surely_lasts(total)
+    if not version.counts_units or total.lives < _SEVERAL_LIVES or total.span < SECOND_DAY:
+        return False
+    return surely_lasts(total) and is_straight(total)
 
 
 def rises_enough(course: Course, version: VersionHistory) -> bool:

@@ -58,6 +58,8 @@ class Course:
         alike: Of owners, pairs of readings of one life of which the later had no more traffic than the sooner, or,
             where traffic is not known, was at the same time of day.
         alike_rose: Of owners, in how many of them the later reading is higher, so that traffic does not explain it.
+        outgrew: Of owners, by how many times more a life grew from first to last reading than its traffic did, the
+            median of all lives.
     """
 
     trend: SeriesTrend
@@ -73,6 +75,7 @@ class Course:
     plain: Steps = Steps()
     alike: int = 0
     alike_rose: int = 0
+    outgrew: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -81,7 +84,6 @@ class VersionHistory:
 
     Attributes:
         version: ``service.version``.
-        since: When its first process was first seen, UTC seconds.
         courses: By series: ``memory``, ``blocks``, ``native``, ``owner.entries:PATH`` and so on.
         longest: Hours the longest of its processes lived, as far as it was seen.
         hours_of_day: In how many of the 24 hours of the day it was seen after warm-up.
@@ -90,7 +92,6 @@ class VersionHistory:
     """
 
     version: str
-    since: float
     courses: Mapping[str, Course]
     longest: float = 0.0
     hours_of_day: int = 0
