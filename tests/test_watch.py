@@ -336,7 +336,7 @@ def test_two_watches_at_once_do_not_disturb_each_other() -> None:
     """Only one may freeze the heap; the other compares lengths, and both are right."""
     reports, frozen = run_fresh(SERVICE + KEEPS + TWICE)
 
-    assert frozen == 0
+    assert frozen < 1_000  # 3.12 starts with some frozen objects of its own
     assert sorted(len(report["notes"]) for report in reports) == [0, 1]
     assert all("__main__.leaked" in report["accused"] for report in reports), [report["text"] for report in reports]
 
