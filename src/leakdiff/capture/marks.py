@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -73,6 +75,14 @@ class FreezeMark:
     def cohort(self) -> list[Any]:
         """Return every tracked object that is not frozen."""
         return gc.get_objects()
+
+    def addresses(self) -> Iterator[int]:
+        """Return the addresses of the cohort, to be consumed by one call into C.
+
+        A tuple that another thread is building is among the objects, and cannot grow while anyone else refers to it:
+        that thread would get a ``SystemError``. So no other thread may run for as long as we have the objects.
+        """
+        return map(id, itertools.chain.from_iterable(map(gc.get_objects, (None,))))
 
     def again(self) -> None:
         """Freeze what was born since the last freeze as well."""

@@ -7,7 +7,8 @@ import sys
 import weakref
 from array import array
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import attrs
@@ -152,9 +153,8 @@ class Newborn:
             self._sources.append(source)
             self._targets.append(target)
 
-    def born_meanwhile(self, cohort: Sequence[Any], number: int) -> None:
+    def born_meanwhile(self, late: AbstractSet[int], number: int) -> None:
         """Count as born in a round what was born while the walk went on: its address may be that of another before."""
-        late = frozenset(map(id, cohort))
         for node in range(len(self.indexes), len(self.nodes)):
             if id(self.nodes[node]) in late and self._births[node] != OLD:
                 self._births[node] = number

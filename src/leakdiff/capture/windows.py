@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 import tracemalloc
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import attrs
 
@@ -19,7 +18,6 @@ from leakdiff.model.heap import HeapGraph
 from leakdiff.model.owner import Accumulation, Owner
 
 _READINGS = 20  # of the owners' lengths in the last part of a watch
-_SLICE = 4_096
 _REST = 0.0005  # seconds of rest after 2 ms of work
 _MOST_OBJECTS = 50_000_000
 
@@ -80,16 +78,16 @@ def live_windows(windows: int, seconds: float, budget: float, wait: Wait) -> Win
         for number in range(1, windows + 1):
             wait(seconds)
             mark.collect()
-            _note_births(births, mark.cohort(), number)
+            births.update(dict.fromkeys(mark.addresses(), number))  # a later birth at an address wins
             mark.again()
         began = time.monotonic()
         roots, pacer = find_roots(), Pacer(rest=_REST)
         walk = Walk(Budget(_MOST_OBJECTS, budget), new=births, before=before, pacer=pacer)
         walk.from_roots(*roots.targets(), avoid=own_parts())
-        walk.leave_out(frozenset(map(id, mark.cohort())))
+        walk.leave_out(frozenset(mark.addresses()))
         newborn = Newborn(walk)
         newborn.gather()
-        newborn.born_meanwhile(mark.cohort(), windows)
+        newborn.born_meanwhile(frozenset(mark.addresses()), windows)
         middle = (began + time.monotonic()) / 2
     return Windows(newborn, roots, windows, middle - middle_before, pacer.longest)
 
@@ -98,12 +96,6 @@ def _lengths(budget: float) -> Lengths:
     walk = Walk(Budget(_MOST_OBJECTS, budget), pacer=Pacer(rest=_REST))
     walk.from_roots(*find_roots().targets(), avoid=own_parts())
     return walk.lengths
-
-
-def _note_births(births: dict[int, int], cohort: Sequence[Any], number: int) -> None:
-    """Remember in which window objects were born; a later birth at an address wins."""
-    for at in range(0, len(cohort), _SLICE):
-        births.update(dict.fromkeys(map(id, cohort[at : at + _SLICE]), number))
 
 
 def births_of(reader: OwnerReader, found: Accumulation, owner: Owner) -> Owner:
