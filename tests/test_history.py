@@ -17,7 +17,8 @@ from leakdiff.compare.history import history_of
 from leakdiff.compare.lives import bins_of, lives_of, traffic_of, width_for
 from leakdiff.judge.trends import judge_history
 from leakdiff.model.history import MEMORY, Course, Fullest, History
-from leakdiff.model.trend import Point, Shape
+from leakdiff.model.series import Shape
+from leakdiff.model.trend import Point
 
 MIDNIGHT = 1_760_054_400.0  # 00:00 UTC
 HOUR = 3_600.0

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leakdiff.model.report import Verdict
-from leakdiff.model.trend import Deploy, OwnerTrend, SeriesTrend, Shape, Slope, TimeToLimit, Trend
+from leakdiff.model.series import Shape
+from leakdiff.model.trend import Deploy, OwnerTrend, SeriesTrend, Slope, TimeToLimit, Trend
 from leakdiff.render.trends import trend_headline, trend_text
 from strategies import texts
 

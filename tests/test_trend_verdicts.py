@@ -15,7 +15,8 @@ from leakdiff.judge.trends import judge_history
 from leakdiff.model.heap import Bound
 from leakdiff.model.history import MEMORY, Course, Fullest, History, Steps, VersionHistory
 from leakdiff.model.report import ACCUSING, Verdict
-from leakdiff.model.trend import SeriesTrend, Shape, Slope, Trend
+from leakdiff.model.series import Shape
+from leakdiff.model.trend import SeriesTrend, Slope, Trend
 
 ENTRIES, BYTES = "owner.entries:app.x", "owner.bytes:app.x"
 GROWING = Steps(of=12, rose=12, late=1.0, late_by_hours=1.0, even=0.9, largest=0.1)

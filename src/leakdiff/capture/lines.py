@@ -1,70 +1,97 @@
-"""Which line of the user's code makes the C heap grow: measured around every line of one round."""
+"""Which lines make something grow: a few gauges read around every line of one round."""
 
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Callable
+import threading
+from _thread import get_ident
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any, Self
 
-from leakdiff.capture.sites import Line, is_users_file
+from leakdiff.capture.sites import Line, is_own_file
 
 _Trace = Callable[[FrameType, str, Any], Any]
+Gauge = Callable[[], int]
 
 
 class LineMeter:
-    """Adds up what each line of the user's code leaves on the C heap while a ``with`` block runs.
+    """Adds up what each line makes some gauges rise and fall by while a ``with`` block runs.
 
-    A line counts with everything it calls. What one line allocates and a later one frees cancels out over
-    the units; what stays is the leak. Traces this thread only.
+    A line counts with everything it calls that is not traced itself. Traces this thread and those that it starts.
+
+    Attributes:
+        is_possible: Whether nobody else traces.
     """
 
-    def __init__(self) -> None:
-        import psutil
-
-        self._heap_info: Callable[[], Any] | None = getattr(psutil, "heap_info", None)
-        self._gains: Counter[Line] = Counter()
-        self._line: Line | None = None
-        self._used = 0
-        self.is_possible = self._heap_info is not None and sys.gettrace() is None
+    def __init__(self, gauges: Sequence[Gauge], is_wanted: Callable[[str], bool]) -> None:
+        self.is_possible = sys.gettrace() is None and threading.gettrace() is None
+        self._gauges = tuple(gauges)
+        self._is_wanted = is_wanted
+        self._wanted: dict[str, bool] = {}
+        self._rises: dict[Line, list[int]] = {}
+        self._falls: dict[Line, list[int]] = {}
+        self._lines: dict[int, Line | None] = {}  # by thread, the one that runs
+        self._last = [0] * len(self._gauges)
 
     def __enter__(self) -> Self:
         if self.is_possible:
+            self._last = [gauge() for gauge in self._gauges]
+            threading.settrace(self._on_call)
             sys.settrace(self._on_call)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.is_possible:
             sys.settrace(None)  # there was none: see is_possible
+            threading.settrace(None)
             self._settle(None)
 
-    def lines(self, least: float) -> list[tuple[Line, int]]:
-        """Return the lines that gained at least so many bytes, the largest first."""
-        found = [(line, gain) for line, gain in self._gains.items() if gain >= least]
-        return sorted(found, key=lambda item: (-item[1], item[0]))
+    def moves(self, gauge: int) -> Iterator[tuple[Line, int, int]]:
+        """Yield lines with what they made a gauge rise and fall by, those that moved it most first."""
+        lines = {**self._rises, **self._falls}
+        moved = [
+            (line, self._rises.get(line, self._none)[gauge], self._falls.get(line, self._none)[gauge]) for line in lines
+        ]
+        yield from sorted((move for move in moved if move[1] or move[2]), key=lambda move: (move[2] - move[1], move[0]))
+
+    def net(self, gauge: int, least: float) -> list[tuple[Line, int]]:
+        """Return the lines that left a gauge higher by at least so much, the largest first."""
+        found = [(line, rise - fall) for line, rise, fall in self.moves(gauge)]
+        return [(line, gain) for line, gain in found if gain >= least]
+
+    @property
+    def _none(self) -> list[int]:
+        return [0] * len(self._gauges)
+
+    def _is_traced(self, path: str) -> bool:
+        wanted = self._wanted.get(path)
+        if wanted is None:
+            wanted = self._wanted[path] = not is_own_file(path) and self._is_wanted(path)
+        return wanted
 
     def _on_call(self, frame: FrameType, _event: str, _argument: object) -> _Trace | None:
-        return self._on_line if is_users_file(frame.f_code.co_filename) else None
+        return self._on_line if self._is_traced(frame.f_code.co_filename) else None
 
     def _on_line(self, frame: FrameType, event: str, _argument: object) -> _Trace | None:
         if event != "return":
             self._settle((frame.f_code.co_filename, frame.f_lineno))
             return self._on_line
         caller = frame.f_back
-        is_users = caller is not None and is_users_file(caller.f_code.co_filename)
-        self._settle((caller.f_code.co_filename, caller.f_lineno) if caller is not None and is_users else None)
+        is_traced = caller is not None and self._is_traced(caller.f_code.co_filename)
+        self._settle((caller.f_code.co_filename, caller.f_lineno) if caller is not None and is_traced else None)
         frame.f_trace = None  # a suspended generator keeps its frame, and with it the trace function
         return None
 
     def _settle(self, following: Line | None) -> None:
         """Book what has changed since the last event on the line that ran, and go on with the next one."""
-        if self._heap_info is None:
-            return
-        info = self._heap_info()
-        used = info.heap_used + info.mmap_used
-        if self._line is not None:
-            self._gains[self._line] += used - self._used
-        self._line = following
-        info = self._heap_info()
-        self._used = info.heap_used + info.mmap_used
+        thread = get_ident()
+        line = self._lines.get(thread)
+        for at, gauge in enumerate(self._gauges):
+            change = gauge() - self._last[at]
+            if change and line is not None:
+                table = self._rises if change > 0 else self._falls
+                table.setdefault(line, self._none)[at] += abs(change)
+        self._lines[thread] = following
+        for at, gauge in enumerate(self._gauges):
+            self._last[at] = gauge()

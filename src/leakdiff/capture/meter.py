@@ -19,29 +19,24 @@ class Meter:
     """Reads the signals into a table made beforehand, so that reading leaves nothing on the heap."""
 
     def __init__(self, rows: int) -> None:
-        import psutil
-
-        self._heap_info: Callable[[], Any] | None = getattr(psutil, "heap_info", None)
-        process = psutil.Process(os.getpid())
-        self._fds: Callable[[], int] = getattr(process, "num_fds" if hasattr(process, "num_fds") else "num_handles")
+        self._native = native_gauge()
+        self._fds = descriptor_gauge()
         self._table = array("q", bytes(8 * _FIELDS * rows))
         self._units = array("q", bytes(8 * rows))
         self._row = 0
-        self._try_native()
 
     @property
     def native_is_known(self) -> bool:
         """Whether the bytes in use on the C heap can be read here."""
-        return self._heap_info is not None
+        return self._native is not None
 
     def read(self, objects: int, freed: int, units: int = 0) -> None:
         """Store one reading: the caller counts objects and has just collected."""
         table, at = self._table, self._row * _FIELDS
         table[at] = objects
         table[at + 1] = sys.getallocatedblocks()
-        if self._heap_info is not None:
-            info = self._heap_info()
-            table[at + 2] = info.heap_used + info.mmap_used
+        if self._native is not None:
+            table[at + 2] = self._native()
         table[at + 3] = self._fds()
         table[at + 4] = _thread._count()  # noqa: SLF001 - the only O(1) count of all threads
         table[at + 5] = freed
@@ -64,19 +59,39 @@ class Meter:
             units=self._units[row],
             objects=objects,
             blocks=blocks,
-            native_bytes=native if self._heap_info else None,
+            native_bytes=native if self._native else None,
             fds=fds,
             threads=threads,
             freed=self._table[now + 5],
         )
 
-    def _try_native(self) -> None:
-        """Give up native bytes where the C library cannot tell them."""
-        try:
-            if self._heap_info is not None:
-                self._heap_info()
-        except (OSError, NotImplementedError, RuntimeError):
-            self._heap_info = None
+
+def native_gauge() -> Callable[[], int] | None:
+    """Return what reads the bytes in use on the C heap; None where they cannot be told."""
+    import psutil
+
+    heap_info: Callable[[], Any] | None = getattr(psutil, "heap_info", None)
+    if heap_info is None:
+        return None
+
+    def read() -> int:
+        info = heap_info()
+        return int(info.heap_used + info.mmap_used)
+
+    try:
+        read()
+    except (OSError, NotImplementedError, RuntimeError):
+        return None
+    return read
+
+
+def descriptor_gauge() -> Callable[[], int]:
+    """Return what counts open file descriptors (handles on Windows)."""
+    import psutil
+
+    process = psutil.Process(os.getpid())
+    count: Callable[[], int] = getattr(process, "num_fds" if hasattr(process, "num_fds") else "num_handles")
+    return count
 
 
 def count_tracked() -> int:

@@ -14,11 +14,11 @@ import attrs
 
 from leakdiff.capture.lines import LineMeter
 from leakdiff.capture.marks import Mark, is_frozen_by_others, make_mark
-from leakdiff.capture.meter import Meter, count_tracked
+from leakdiff.capture.meter import Meter, count_tracked, native_gauge
 from leakdiff.capture.newborn import Newborn
 from leakdiff.capture.owners import LengthWatch
 from leakdiff.capture.roots import Roots, find_roots, own_parts
-from leakdiff.capture.sites import Line, Traces, Tracing, common_stacks, newborn_under, surviving_stacks
+from leakdiff.capture.sites import Line, Traces, Tracing, common_stacks, is_users_file, newborn_under, surviving_stacks
 from leakdiff.capture.walk import Budget, Lengths, Walk
 from leakdiff.capture.workload import Workload
 from leakdiff.model.signals import Phase, Round
@@ -366,15 +366,20 @@ def _all_rest(meter: Meter, watch: LengthWatch) -> bool:
 def native_lines(bench: Bench, bytes_per_unit: float) -> list[tuple[Line, float]]:
     """Run one round and return the lines of the user's code that leave bytes on the C heap, per unit.
 
+    What one line allocates and a later one frees cancels out over the units; what stays is the leak.
+
     Args:
         bench: The workload and its options.
         bytes_per_unit: What a unit leaves there as a whole; lines with less than a fifth of it are left out.
     """
     units = bench.options.units
     bench.say("measuring the C heap line by line")
-    with LineMeter() as meter:
+    gauge = native_gauge()
+    if gauge is None:
+        return []
+    with LineMeter([gauge], is_users_file) as meter:
         if not meter.is_possible:
             bench.note("the line behind the C heap's growth was not looked for: a trace function is in use")
             return []
         bench.run(units, "the round measured by line")
-    return [(line, gain / units) for line, gain in meter.lines(bytes_per_unit * units * _LINES_SHARE)]
+    return [(line, gain / units) for line, gain in meter.net(0, bytes_per_unit * units * _LINES_SHARE)]

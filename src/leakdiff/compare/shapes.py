@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from leakdiff.compare.lives import Bins
 from leakdiff.compare.slopes import Estimate, Run
 from leakdiff.model.history import Steps
-from leakdiff.model.trend import Shape
+from leakdiff.model.series import Shape
 
 _STEP = 3.0  # hours between two levels that are compared
 _NO_MORE = 1.05  # traffic up to which the later of two readings counts as not busier

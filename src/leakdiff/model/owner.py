@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from leakdiff.model.code import Home
 from leakdiff.model.heap import Bound, Site, Step
 
 ORPHANS = "held by C code"
@@ -79,6 +80,7 @@ class Owner:
         bound: What limits it.
         entry_types: Types of the keys and values of its newest entries.
         born: Allocation sites, most frequent first.
+        home: Where code that names it is to be looked for; None where no name leads to it.
     """
 
     kind: str
@@ -92,3 +94,4 @@ class Owner:
     entry_types: tuple[EntryType, ...] = ()
     born: tuple[Site, ...] = ()
     sites_by_type: Mapping[str, Site] = attrs.field(factory=dict)
+    home: Home | None = None

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from leakdiff.errors import LeakFound
+from leakdiff.model.cause import Cause
+from leakdiff.model.code import Code
 from leakdiff.model.heap import Bound, Site, Step
+from leakdiff.model.native import NativeEvidence
+from leakdiff.model.series import Shape
 from leakdiff.model.signals import Rate, Round
 
 if TYPE_CHECKING:
@@ -23,8 +27,16 @@ class Verdict(enum.StrEnum):
     NATIVE = "NATIVE"  # C heap or leaked references grow: no Python object owns it
     FILLING = "FILLING"  # grows towards a known bound and will stop there
     WARMUP = "WARMUP"  # grows more and more slowly
+    CHURN = "CHURN"  # rises and falls
     STABLE = "STABLE"  # does not grow, or has stopped
     INCONCLUSIVE = "INCONCLUSIVE"  # cannot be told; the reason says what to do
+
+
+class Novelty(enum.StrEnum):
+    """What a baseline says of a finding."""
+
+    NEW = "NEW"  # not in the baseline
+    KNOWN = "KNOWN"  # in it: somebody has looked at it and accepts it for now
 
 
 ACCUSING = (Verdict.LEAK, Verdict.NATIVE)
@@ -68,6 +80,17 @@ class Finding:
         per_entry: Bytes one entry retains, where entries are counted.
         bound: What will stop the growth, if anything.
         advice: What to do.
+        cause: The kind of mistake, by the name the runbook has for it; None where none fits.
+        code: What the source says of the owner: the lines that put entries in and those that take them out.
+        native: The evidence for growth that no Python object owns.
+        waiting: Where tasks among the entries wait, by the lines of the awaits, outermost first; the last says on what.
+        retained: Bytes per unit that would go with this owner alone: what no other owner holds as well.
+        share: Bytes per unit of what it holds, what several owners hold being shared out among them.
+        shared_with: Names of other owners that hold the same objects.
+        shape: How its length went: ``linear``, ``step``, ``plateau``, ``sawtooth``, ``noisy`` or ``flat``; None where
+            it was not watched.
+        artefact: Why growth of this kind is no fault of the program, where it is of a known kind.
+        novelty: ``NEW`` or ``KNOWN``, where a baseline was given.
         graph: The graph around the growing objects: type names with ``count`` and ``bytes``, edges with ``count``.
     """
 
@@ -87,6 +110,16 @@ class Finding:
     entries_per_unit: float | None = None
     bound: Bound | None = None
     advice: str = ""
+    cause: Cause | None = None
+    code: Code | None = None
+    native: NativeEvidence | None = None
+    waiting: tuple[Site, ...] = ()
+    retained: float | None = None
+    share: float | None = None
+    shared_with: tuple[str, ...] = ()
+    shape: Shape | None = None
+    artefact: str = ""
+    novelty: Novelty | None = None
     graph: nx.DiGraph[str] | None = attrs.field(default=None, eq=False, repr=False)
 
     def __repr__(self) -> str:
@@ -119,6 +152,8 @@ class Report:
         cost: What the check cost.
         python: Version of the interpreter.
         version: Version of leakdiff.
+        confidence: How sure the verdict is, because of what, and what would make it surer, in a sentence.
+        fixed: Owners of the baseline's findings that were not found any more.
         unit: What rates count by, in the singular: ``unit`` of work, or ``second`` or ``hour`` of live traffic.
     """
 
@@ -131,6 +166,8 @@ class Report:
     python: str = ""
     version: str = ""
     unit: str = "unit"
+    confidence: str = ""
+    fixed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         from leakdiff.render.text import headline

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import itertools
 import statistics
 from collections.abc import Sequence
@@ -11,6 +12,17 @@ import attrs
 from leakdiff.model.signals import Round
 
 _SIXTHS_NEED = 30  # readings below which a trend under a saw-tooth cannot be seen
+
+
+class Shape(enum.StrEnum):
+    """How a series goes."""
+
+    FLAT = "flat"
+    LINEAR = "linear"
+    PLATEAU = "plateau"  # grew, and stopped
+    STEP = "step"  # one jump, flat on both sides
+    SAWTOOTH = "sawtooth"  # rises and falls back
+    NOISY = "noisy"
 
 
 @attrs.frozen

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import enum
-
 import attrs
 
 from leakdiff.model.heap import Bound
 from leakdiff.model.report import Verdict
-
-
-class Shape(enum.StrEnum):
-    """How a series goes."""
-
-    FLAT = "flat"
-    LINEAR = "linear"
-    PLATEAU = "plateau"  # grew, and stopped
-    STEP = "step"  # one jump, flat on both sides
-    SAWTOOTH = "sawtooth"  # rises and falls back
-    NOISY = "noisy"
+from leakdiff.model.series import Shape
 
 
 @attrs.frozen(kw_only=True)
