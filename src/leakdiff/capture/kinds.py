@@ -94,6 +94,18 @@ def type_name(cls: type) -> str:
     return f"{module}.{name}"
 
 
+def qualname_of(cls: type) -> str:
+    """Return the qualified name of a class, whatever its metaclass says."""
+    qualname = _qualname(cls)
+    return qualname if type(qualname) is str else "?"
+
+
+def module_of(cls: type) -> str:
+    """Return the name of the module that a class says it is from; empty where it says none."""
+    module = _module(cls)
+    return module if type(module) is str else ""
+
+
 def is_own_module(name: object) -> bool:
     """Tell whether a module is leakdiff's own machinery, which never counts as an owner."""
     if type(name) is not str or name.partition(".")[0] != _OWN:

@@ -65,15 +65,28 @@ def name_chain(chain: Sequence[Any], first: str, rules: Rules | None = None) -> 
             ``edge`` where the target is an object like any other.
         rules: ``quiet_rules()`` where many chains are named and no ``__dict__`` may be made.
     """
+    return steps_of(chain, name_links(chain, first, rules))
+
+
+def steps_of(chain: Sequence[Any], links: Sequence[tuple[str, int, int]]) -> list[Step]:
+    """Return the links of a chain as steps."""
     steps: list[Step] = []
+    for label, _, at in links:
+        if [step.label for step in steps[-2:]] != [label, label]:  # a long chain of the same is named by its start
+            steps.append(Step(label, describe_type(chain[at])))
+    return steps
+
+
+def name_links(chain: Sequence[Any], first: str, rules: Rules | None = None) -> list[tuple[str, int, int]]:
+    """Name every link of a chain: its label, and where in the chain it leads from and to."""
+    links: list[tuple[str, int, int]] = []
     at = 0
     while at < len(chain) - 1:
         named = _name_root_edge(chain, first) if at == 0 and first != "edge" else name_edge(chain, at, rules)
         label, taken = named
+        links.append((label, at, at + taken))
         at += taken
-        if [step.label for step in steps[-2:]] != [label, label]:  # a long chain of the same is named by its start
-            steps.append(Step(label, describe_type(chain[at])))
-    return steps
+    return links
 
 
 def describe_type(obj: object) -> str:
@@ -335,6 +348,11 @@ def _each_key(mapping: dict[Any, Any]) -> Iterator[Any]:
         yield from itertools.islice(dict.keys(mapping), _MOST_KEYS)
     except RuntimeError:  # another thread changed it
         return
+
+
+def suspended_code(obj: Any) -> types.CodeType | None:
+    """Return the code of a generator, coroutine or async generator; None for anything else."""
+    return _code_of(obj) if is_exactly(type(obj), *_SUSPENDED) else None
 
 
 def _code_of(suspended: Any) -> types.CodeType:

@@ -13,6 +13,7 @@ import attrs
 from leakdiff.capture.attributes import attribute_of, known_attributes
 from leakdiff.capture.containers import length_of, pairs_of
 from leakdiff.capture.entries import find_bound, key_shape, newest
+from leakdiff.capture.homes import home_of
 from leakdiff.capture.kinds import (
     KindsByIdentity,
     buffer_bytes,
@@ -20,12 +21,22 @@ from leakdiff.capture.kinds import (
     size_of,
     type_name,
 )
-from leakdiff.capture.naming import Rules, describe_type, instance_dict, name_chain, name_edge, quiet_rules
+from leakdiff.capture.naming import (
+    Rules,
+    describe_type,
+    instance_dict,
+    name_chain,
+    name_edge,
+    name_links,
+    quiet_rules,
+    steps_of,
+)
 from leakdiff.capture.newborn import Newborn
 from leakdiff.capture.references import references
 from leakdiff.capture.roots import Root, Roots, start_of
 from leakdiff.capture.sites import Sources, Stack
-from leakdiff.model.heap import Step
+from leakdiff.capture.tasks import waiting_at
+from leakdiff.model.heap import Site, Step
 from leakdiff.model.owner import ORPHANS, Accumulation, EntryType, Owner
 
 _MOST_SITES = 8
@@ -65,10 +76,13 @@ class OwnerReader:
         whole = chain = self.chain(found)
         tail = [self.newborn.nodes[node] for node in found.tail]
         container = chain[-1]
-        kind, name, first, chain = start_of(chain, self.root(found))
-        steps = name_chain(chain, first, self._rules())
+        root = self.root(found)
+        kind, name, first, chain = start_of(chain, root)
+        links = name_links(chain, first, self._rules())
+        steps = steps_of(chain, links)
         below = self._below(container, tail)
         keys, values = newest(container, max(found.entries, 1))
+        waiting = waiting_at([*keys, *values, *tail], self.newborn.walk.new.keys())
         return Owner(
             kind=kind,
             name=name + "".join(step.label for step in steps),
@@ -79,6 +93,8 @@ class OwnerReader:
             key_shape=key_shape(keys) if found.entries else None,
             bound=find_bound(whole),
             entry_types=entry_types_of([*keys, *(value for value in values if not _is_in(value, keys))], len(values)),
+            waiting=tuple(Site(file, line) for file, line in waiting),
+            home=home_of(chain, links, root),
         )
 
     def _below(self, owner: Any, tail: Sequence[Any]) -> list[Step]:
@@ -154,7 +170,10 @@ def with_births(owner: Owner, found: Accumulation, stacks: dict[str, Stack], sou
     nearest = [lines[-1] for lines in sites.values() if lines]
     others = [site for lines in sites.values() for site in lines]
     born = tuple(dict.fromkeys([*nearest, *others]))[:_MOST_SITES]
-    return attrs.evolve(owner, born=born, sites_by_type={name: lines[-1] for name, lines in sites.items() if lines})
+    waiting = tuple(sources.site(site.file, site.line) for site in owner.waiting)
+    return attrs.evolve(
+        owner, born=born, waiting=waiting, sites_by_type={name: lines[-1] for name, lines in sites.items() if lines}
+    )
 
 
 def _is_in(value: Any, keys: Sequence[Any]) -> bool:

@@ -32,12 +32,14 @@ class Root:
         name: The name a person would look for.
         target: The object itself.
         read_again: For copies of locals or variables, what makes a new copy.
+        code: For copies of locals, the code they are of.
     """
 
     kind: str
     name: str
     target: Any
     read_again: Callable[[], dict[str, Any]] | None = None
+    code: types.CodeType | None = None
 
     @property
     def is_copy(self) -> bool:
@@ -163,7 +165,7 @@ def _frames() -> Iterator[Root]:
         while frame is not None:
             if not is_own_module(dict.get(frame.f_globals, "__name__")) and frame.f_locals is not frame.f_globals:
                 code = frame.f_code
-                yield Root("frame", f"{code.co_qualname}(){where}", locals_of(frame))
+                yield Root("frame", f"{code.co_qualname}(){where}", locals_of(frame), code=code)
             frame = frame.f_back
         del frame, top
     for ident, error in sys._current_exceptions().items():  # noqa: SLF001 - exceptions being handled have no other root

@@ -12,17 +12,20 @@ import types
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import attrs
 
-from leakdiff.capture.kinds import derives, dict_of_module, dict_of_type, is_exactly, loaded, type_name
+from leakdiff.capture.kinds import derives, dict_of_module, dict_of_type, is_exactly, loaded, make_kinds, type_name
 from leakdiff.capture.places import most_telling, place_of
-from leakdiff.capture.sites import is_own_file
+from leakdiff.capture.references import references
+from leakdiff.capture.sites import Line, is_own_file
 
 _MOST_LINES = 100  # read in all
 _LINES_ALIKE = 3  # read of tasks of one coroutine that are in the same function
 _DEEPEST = 1_000  # coroutines awaiting each other
+_MOST_LOOKED_AT = 200  # objects below an owner among which suspended code is looked for
 
 _SUSPENDED = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
 _PREFIX = dict(zip(_SUSPENDED, ("cr", "gi", "ag"), strict=True))
@@ -56,6 +59,54 @@ def _has_a_frame(suspended: Any, code: types.CodeType) -> bool:
 def _code_of(suspended: Any) -> types.CodeType:
     code: types.CodeType = getattr(suspended, f"{_PREFIX[type(suspended)]}_code")
     return code
+
+
+# -- where a few of them wait ---------------------------------------------------------------------
+
+
+def waiting_at(found: Iterable[Any], new: AbstractSet[int]) -> tuple[Line, ...]:
+    """Return where one of some objects, or what they refer to, is suspended: lines of awaits, outermost first.
+
+    Tasks come first, then coroutines and generators. A frame stays with the one that is looked at.
+
+    Args:
+        found: Live objects.
+        new: Addresses of new objects: only those are followed.
+    """
+    tasks, others = _suspended_near(found, new)
+    for coroutine in (*tasks, *others):
+        lines = tuple(_lines_of(coroutine))
+        if lines:
+            return lines
+    return ()
+
+
+def _suspended_near(found: Iterable[Any], new: AbstractSet[int]) -> tuple[list[Any], list[Any]]:
+    """Return the coroutines of tasks, and other suspended code, among some objects and what is new below them."""
+    task_class, kinds = loaded("_asyncio", "Task"), make_kinds()
+    pending = list(found)
+    seen = set(map(id, pending))
+    tasks: list[Any] = []
+    others: list[Any] = []
+    for obj in pending:
+        if task_class is not None and derives(type(obj), task_class):
+            tasks.append(dict_of_type(task_class)["_coro"].__get__(obj))
+        elif is_exactly(type(obj), *_SUSPENDED):
+            others.append(obj)
+        if len(pending) < _MOST_LOOKED_AT:
+            below = [ref for ref in references(obj, kinds) if id(ref) in new and id(ref) not in seen]
+            seen.update(map(id, below))
+            pending.extend(below)
+    return tasks, others
+
+
+def _lines_of(coroutine: Any) -> Iterator[Line]:
+    if not is_exactly(type(coroutine), *_SUSPENDED) or getattr(coroutine, f"{_PREFIX[type(coroutine)]}_running"):
+        return
+    for awaited in _awaited(coroutine):
+        frame = getattr(awaited, f"{_PREFIX[type(awaited)]}_frame")
+        if frame is not None:
+            yield frame.f_code.co_filename, frame.f_lineno
 
 
 # -- tasks ----------------------------------------------------------------------------------------

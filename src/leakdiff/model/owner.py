@@ -80,6 +80,7 @@ class Owner:
         bound: What limits it.
         entry_types: Types of the keys and values of its newest entries.
         born: Allocation sites, most frequent first.
+        waiting: Where one of the tasks, coroutines or generators among its new entries is suspended, outermost first.
         home: Where code that names it is to be looked for; None where no name leads to it.
     """
 
@@ -94,4 +95,5 @@ class Owner:
     entry_types: tuple[EntryType, ...] = ()
     born: tuple[Site, ...] = ()
     sites_by_type: Mapping[str, Site] = attrs.field(factory=dict)
+    waiting: tuple[Site, ...] = ()
     home: Home | None = None
