@@ -416,3 +416,34 @@ def _ancestors(node: int, above: dict[int, int]) -> set[int]:
         node = above[node]
         found.add(node)
     return found
+
+
+def test_owners_of_the_same_objects_share_them() -> None:
+    """A map and an index beside it hold the same orders: each is credited with half, and names the other."""
+    built = heap().holder("map", grown=303).holder("index", grown=303).each_round(101, "app.Order", under="map")
+
+    one, other = found_in(built.link("index", "app.Order"))
+
+    assert (one.share, other.share) == (303 * 64 / 2, 303 * 64 / 2)
+    assert (one.sharers, other.sharers) == ((1,), (0,))
+    assert (one.retained, other.retained) == (0, 0)
+
+
+def test_of_owners_alike_the_one_that_frees_most_comes_first() -> None:
+    """The index wraps each order in an object of its own, which goes with the index alone."""
+    built = heap().holder("map", grown=303).holder("index", grown=303).each_round(101, "app.Order", under="map")
+    built.each_round(101, "app.Entry", under="index").link("app.Entry", "app.Order")
+
+    first, second = found_in(built)
+
+    assert built.names(first.path) == ["index"]
+    assert (first.retained, second.retained) == (303 * 64, 0)
+    assert first.share == 303 * 64 + 303 * 64 / 2
+
+
+def test_an_owner_of_its_own_objects_shares_with_nobody() -> None:
+    """What one owner holds alone is its own."""
+    (found,) = found_in(heap().holder("cache", grown=303).each_round(101, "app.Result", under="cache"))
+
+    assert found.sharers == ()
+    assert found.share == found.retained == 303 * 64

@@ -11,7 +11,20 @@ from leakdiff.render.json import as_dict, render_json
 from strategies import reports
 from test_render_text import INFLIGHT, report_of
 
-REPORT = {"format", "leakdiff", "python", "verdict", "because", "unit", "findings", "rounds", "not_analysed", "cost"}
+REPORT = {
+    "format",
+    "leakdiff",
+    "python",
+    "verdict",
+    "because",
+    "unit",
+    "findings",
+    "rounds",
+    "not_analysed",
+    "cost",
+    "confidence",
+    "fixed",
+}
 FINDING = {
     "verdict",
     "because",
@@ -28,6 +41,16 @@ FINDING = {
     "entries_per_unit",
     "bound",
     "advice",
+    "cause",
+    "code",
+    "native",
+    "waiting",
+    "retained",
+    "share",
+    "shared_with",
+    "shape",
+    "artefact",
+    "novelty",
 }
 ROUND = {"phase", "units", "objects", "blocks", "native_bytes", "fds", "threads", "freed"}
 SITE = {"file", "line", "function"}
@@ -61,6 +84,16 @@ def test_a_finding_as_json() -> None:
         "entries_per_unit": 1.0,
         "bound": None,
         "advice": "remove the entry on every path (try/finally), or bound the container (maxsize, TTL)",
+        "cause": None,
+        "code": None,
+        "native": None,
+        "waiting": [],
+        "retained": None,
+        "share": None,
+        "shared_with": [],
+        "shape": None,
+        "artefact": None,
+        "novelty": None,
     }
 
 

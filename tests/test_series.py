@@ -101,3 +101,28 @@ def test_a_saw_tooth_that_comes_down_to_the_same_level_does_not_climb() -> None:
 def test_a_few_rounds_show_no_climb() -> None:
     """A trend under a saw-tooth needs some thirty readings."""
     assert not Series((10, 10, -5), (101,) * 3).climbs()
+
+
+@pytest.mark.parametrize(
+    ("gains", "shape"),
+    [
+        ((), None),
+        ((0, 0, 0), "flat"),
+        ((10, 10, 11, 9, 10), "linear"),
+        ((10, 0, 0, 10, 0, 9, 0), "noisy"),
+        ((0, 0, 500, 0, 0, 1), "step"),
+        ((100, 90, 60, 30, 5, 0), "plateau"),
+        ((50, 50, -100, 50, 50, -100), "sawtooth"),
+    ],
+)
+def test_a_series_has_a_shape(gains: tuple[int, ...], shape: str | None) -> None:
+    """Exact counts need no statistics: plain shares of the whole tell how it went."""
+    found = over(*gains).shape
+
+    assert (found and found.value) == shape
+
+
+@given(series())
+def test_any_series_has_a_shape(measured: Series) -> None:
+    """Whatever was counted goes somehow, and nothing counted goes nohow."""
+    assert (measured.shape is None) == (not measured.gains)

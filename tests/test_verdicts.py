@@ -19,6 +19,11 @@ from leakdiff.model.signals import Phase
 UNSTEADY = (404, 9, 90)
 
 
+def judged(evidence: Evidence) -> Judgement:
+    """Judge evidence; how sure that is has tests of its own."""
+    return attrs.evolve(judge(evidence), confidence="")
+
+
 def grown(
     *suspects: Suspect,
     signal: str = "blocks",
@@ -34,7 +39,7 @@ def grown(
 
 def told(evidence: Evidence) -> list[tuple[str, str | None]]:
     """Return verdict and owner of every finding, in order."""
-    return [(finding.verdict.value, finding.owner) for finding in judge(evidence).findings]
+    return [(finding.verdict.value, finding.owner) for finding in judged(evidence).findings]
 
 
 # -- clean, or not to be told ----------------------------------------------------------------------
@@ -44,14 +49,14 @@ def test_nothing_grows() -> None:
     """A clean run says how much work it has seen."""
     evidence = Evidence(marked=rounds_of("blocks", (0, 0, 0), Phase.MARK))
 
-    assert judge(evidence) == Judgement(Verdict.STABLE, "nothing grew in 3 rounds of 101 units (303 units)")
+    assert judged(evidence) == Judgement(Verdict.STABLE, "nothing grew in 3 rounds of 101 units (303 units)")
 
 
 def test_growth_under_the_mark_only_is_stable() -> None:
     """A mark accuses nobody by itself."""
     evidence = attrs.evolve(grown(), growing=())
 
-    assert judge(evidence) == Judgement(
+    assert judged(evidence) == Judgement(
         Verdict.STABLE,
         "grew under the mark (2.00 blocks per unit) but not between two full collections: "
         "what grew was replaced or has stopped growing",
@@ -62,7 +67,7 @@ def test_a_process_that_grows_while_idle_is_inconclusive() -> None:
     """Growth that needs no unit of work cannot be blamed on one."""
     evidence = attrs.evolve(grown(growing("cache")), idle_share=0.8)
 
-    assert judge(evidence) == Judgement(
+    assert judged(evidence) == Judgement(
         Verdict.INCONCLUSIVE,
         "the process also grows while no unit is running (80% as fast): "
         "a thread goes on allocating. Stop it in setup, or make each step wait for it",
@@ -73,7 +78,7 @@ def test_an_interrupted_check_is_inconclusive() -> None:
     """Ctrl-C gets what is known so far, and no verdict."""
     evidence = attrs.evolve(grown(), interrupted="confirming round 3")
 
-    assert judge(evidence) == Judgement(
+    assert judged(evidence) == Judgement(
         Verdict.INCONCLUSIVE,
         "interrupted in confirming round 3 after 7 measured rounds; until then 2.00 blocks per unit",
     )
@@ -81,14 +86,14 @@ def test_an_interrupted_check_is_inconclusive() -> None:
 
 def test_a_check_interrupted_at_once_is_inconclusive() -> None:
     """Nothing measured is nothing known."""
-    assert judge(Evidence(interrupted="warm-up")) == Judgement(
+    assert judged(Evidence(interrupted="warm-up")) == Judgement(
         Verdict.INCONCLUSIVE, "interrupted in warm-up after 0 measured rounds"
     )
 
 
 def test_unsteady_growth_without_an_owner_is_inconclusive() -> None:
     """What nobody holds and what does not repeat is not accused; the reason says what to do."""
-    assert judge(grown(gains=UNSTEADY)) == Judgement(
+    assert judged(grown(gains=UNSTEADY)) == Judgement(
         Verdict.INCONCLUSIVE,
         "something grows (0.89 blocks per unit) but no owner was found and it is not the same in every round; "
         "run it with more rounds or a larger number of units",
@@ -97,13 +102,13 @@ def test_unsteady_growth_without_an_owner_is_inconclusive() -> None:
 
 def test_unsteady_growth_below_the_floor_is_noise() -> None:
     """The allocator's own bookkeeping is no finding."""
-    assert judge(grown(gains=(30, 1, 2))) == Judgement(Verdict.STABLE, "only allocator noise: 0.02 blocks per unit")
+    assert judged(grown(gains=(30, 1, 2))) == Judgement(Verdict.STABLE, "only allocator noise: 0.02 blocks per unit")
 
 
 @pytest.mark.parametrize("signal", ["threads"])
 def test_growth_in_a_signal_without_noise_is_never_called_noise(signal: str) -> None:
     """Threads do not appear by accident: where no owner is found, that much is said."""
-    judgement = judge(grown(signal=signal, gains=(101, 101, 101)))
+    judgement = judged(grown(signal=signal, gains=(101, 101, 101)))
 
     assert judgement.verdict is Verdict.INCONCLUSIVE
 
@@ -113,7 +118,7 @@ def test_growth_in_a_signal_without_noise_is_never_called_noise(signal: str) -> 
 
 def test_an_owner_that_grows_is_a_leak() -> None:
     """The finding has the owner's name, the rates per unit and the reason."""
-    judgement = judge(grown(growing("cache", lengths=(303, 404, 505))))
+    judgement = judged(grown(growing("cache", lengths=(303, 404, 505))))
     (finding,) = judgement.findings
 
     assert judgement.verdict is Verdict.LEAK
@@ -129,7 +134,7 @@ def test_an_owner_that_grows_is_a_leak() -> None:
 
 def test_the_rate_of_entries_is_that_of_the_watched_rounds() -> None:
     """The deep rounds are short; the rounds that only watch are many."""
-    (finding,) = judge(grown(growing("cache", lengths=(303, 353, 404)))).findings
+    (finding,) = judged(grown(growing("cache", lengths=(303, 353, 404)))).findings
 
     assert finding.entries_per_unit == 0.5
 
@@ -137,7 +142,7 @@ def test_the_rate_of_entries_is_that_of_the_watched_rounds() -> None:
 def test_types_with_a_name_of_their_own_come_first() -> None:
     """A reader looks for ``app.Result``, however many dicts and texts hang below it."""
     types = {"str": 909, "dict": 606, "app.Extra": 30, "app.Result": 303}
-    (finding,) = judge(grown(growing("cache", types=types, objects=1_848))).findings
+    (finding,) = judged(grown(growing("cache", types=types, objects=1_848))).findings
 
     assert [growth.name for growth in finding.types] == ["app.Result", "app.Extra", "str", "dict"]
 
@@ -153,7 +158,7 @@ def test_entries_that_gc_does_not_track_get_their_types_from_the_newest() -> Non
         retained=0,
         entry_types=(EntryType("str", 1.0, 80.0),),
     )
-    (finding,) = judge(grown(texts)).findings
+    (finding,) = judged(grown(texts)).findings
 
     assert [(growth.name, growth.count) for growth in finding.types] == [("str", 303)]
     assert (finding.per_unit.bytes, finding.per_entry) == (80.0, 80.0)
@@ -161,7 +166,7 @@ def test_entries_that_gc_does_not_track_get_their_types_from_the_newest() -> Non
 
 def test_a_filling_cache_is_no_leak() -> None:
     """What has a bound is told with it, and accuses nobody."""
-    judgement = judge(grown(growing("parse", bound=bound(312))))
+    judgement = judged(grown(growing("parse", bound=bound(312))))
 
     assert judgement.verdict is Verdict.FILLING
     assert judgement.because == "312 of 1,000 entries filled; lru_cache(maxsize) stops it there"
@@ -170,7 +175,7 @@ def test_a_filling_cache_is_no_leak() -> None:
 def test_an_owner_that_slows_down_is_warming_up() -> None:
     """Keys from a limited set come back: no leak, and told as what it is."""
     slowing = growing("cache", lengths=(0, 900, 1_300, 1_400))
-    judgement = judge(grown(slowing, growing("parse", bound=bound(312))))
+    judgement = judged(grown(slowing, growing("parse", bound=bound(312))))
 
     assert [(finding.verdict, finding.advice) for finding in judgement.findings] == [
         (Verdict.FILLING, ""),
@@ -180,7 +185,7 @@ def test_an_owner_that_slows_down_is_warming_up() -> None:
 
 def test_an_owner_that_has_stopped_makes_the_run_stable() -> None:
     """The reason of a stable run is that of its heaviest owner."""
-    judgement = judge(grown(growing("cache", lengths=(303, *[404] * 6)), later=(0,) * 6))
+    judgement = judged(grown(growing("cache", lengths=(303, *[404] * 6)), later=(0,) * 6))
 
     assert (judgement.verdict, judgement.because) == (Verdict.STABLE, "stopped growing at 404 entries")
 
@@ -195,7 +200,7 @@ def test_the_gravest_verdict_stands_and_comes_first() -> None:
         ("FILLING", "app.parse"),
         ("STABLE", "app.warm"),
     ]
-    assert judge(grown(stopped, filling, growing("cache"))).verdict is Verdict.LEAK
+    assert judged(grown(stopped, filling, growing("cache"))).verdict is Verdict.LEAK
 
 
 def test_equally_grave_findings_keep_their_order() -> None:
@@ -218,7 +223,7 @@ def test_the_smallest_leak_is_told_where_nothing_else_grows() -> None:
 def test_owners_of_one_name_are_one_finding() -> None:
     """The lists of several keys have one name, ``[*]`` in it, and one finding with their sum."""
     lines = Site("app/bus.py", 7), Site("app/bus.py", 9)
-    (finding,) = judge(
+    (finding,) = judged(
         grown(growing("listeners", born=lines[:1]), growing("listeners", 101, born=lines, types={"app.Late": 101}))
     ).findings
 
@@ -231,9 +236,9 @@ def test_owners_of_one_name_are_one_finding() -> None:
 
 def test_a_fingerprint_says_owner_and_type_and_nothing_else() -> None:
     """More objects at another rate are the same cause; another owner is another."""
-    (one,) = judge(grown(growing("cache"))).findings
-    (more,) = judge(grown(growing("cache", 909))).findings
-    (other,) = judge(grown(growing("index"))).findings
+    (one,) = judged(grown(growing("cache"))).findings
+    (more,) = judged(grown(growing("cache", 909))).findings
+    (other,) = judged(grown(growing("index"))).findings
 
     assert one.fingerprint == more.fingerprint
     assert one.fingerprint != other.fingerprint
@@ -244,7 +249,7 @@ def test_a_fingerprint_says_owner_and_type_and_nothing_else() -> None:
 
 def test_objects_that_no_root_reaches_are_native() -> None:
     """No owner is invented: C code holds them, and the references nobody explains are counted."""
-    judgement = judge(grown(orphaned()))
+    judgement = judged(grown(orphaned()))
     (finding,) = judgement.findings
 
     assert judgement.verdict is Verdict.NATIVE
@@ -257,7 +262,7 @@ def test_objects_that_no_root_reaches_are_native() -> None:
 
 def test_a_cycle_that_gc_cannot_free_is_named() -> None:
     """The way round the cycle is the reason."""
-    (finding,) = judge(grown(orphaned(cyclic=True))).findings
+    (finding,) = judged(grown(orphaned(cyclic=True))).findings
 
     assert finding.because == (
         "no root reaches them and gc cannot free them: a cycle through something that hides its references "
@@ -279,7 +284,7 @@ def test_an_owner_that_rests_while_all_grows_on_is_not_excused() -> None:
 
 def test_an_owner_of_a_process_that_has_stopped_is_no_leak() -> None:
     """Where the totals rest, no owner grows for ever."""
-    judgement = judge(grown(growing("cache", lengths=(303, 404)), later=(0,) * 6))
+    judgement = judged(grown(growing("cache", lengths=(303, 404)), later=(0,) * 6))
 
     assert (judgement.verdict, judgement.because) == (
         Verdict.STABLE,
@@ -289,7 +294,7 @@ def test_an_owner_of_a_process_that_has_stopped_is_no_leak() -> None:
 
 def test_growth_that_ends_without_an_owner_is_stable() -> None:
     """Nothing to hold against anyone, and nothing that grows any more."""
-    assert judge(grown(later=(0,) * 6)) == Judgement(
+    assert judged(grown(later=(0,) * 6)) == Judgement(
         Verdict.STABLE, "grew at first (2.00 blocks per unit), but has stopped growing"
     )
 
@@ -305,7 +310,7 @@ def test_steady_blocks_without_objects_are_leaked_references() -> None:
     """Texts that C code forgot to release show as blocks only; the line that made them is named."""
     line = Site("app/parse.py", 12, "parse", "table.intern(word)")
     evidence = attrs.evolve(grown(), survivors=(Survivor((line,), 2.0, 128.0),))
-    (finding,) = judge(evidence).findings
+    (finding,) = judged(evidence).findings
 
     assert (finding.verdict, finding.owner, finding.owner_type) == (Verdict.NATIVE, None, "leaked references")
     assert finding.sites == (line,)
@@ -318,7 +323,7 @@ def test_steady_blocks_without_objects_are_leaked_references() -> None:
 
 def test_steady_native_bytes_are_a_leak_of_the_c_heap() -> None:
     """Memory that C code allocates and never frees has no Python object at all."""
-    (finding,) = judge(grown(signal="native_bytes", gains=(3_232, 3_232, 3_232))).findings
+    (finding,) = judged(grown(signal="native_bytes", gains=(3_232, 3_232, 3_232))).findings
 
     assert (finding.verdict, finding.owner_type) == (Verdict.NATIVE, "C heap")
     assert finding.per_unit.native_bytes == 32.0
@@ -330,12 +335,12 @@ def test_steady_native_bytes_are_a_leak_of_the_c_heap() -> None:
 
 def test_native_bytes_below_any_allocation_are_noise() -> None:
     """The smallest malloc costs 32 bytes; ten are none."""
-    assert judge(grown(signal="native_bytes", gains=(1_010, 1_010, 1_010))).findings == ()
+    assert judged(grown(signal="native_bytes", gains=(1_010, 1_010, 1_010))).findings == ()
 
 
 def test_descriptors_that_stay_open_are_a_leak() -> None:
     """An open file that no object holds is closed by nobody."""
-    (finding,) = judge(grown(signal="fds", gains=(101, 101, 101))).findings
+    (finding,) = judged(grown(signal="fds", gains=(101, 101, 101))).findings
 
     assert (finding.verdict, finding.owner_type) == (Verdict.LEAK, "file descriptors")
     assert finding.because == "1.00 file descriptors per unit stay open and no Python object holds them"
@@ -362,7 +367,36 @@ def test_descriptors_that_stay_open_are_a_leak() -> None:
 )
 def test_advice_goes_with_the_pattern(begins: str, facts: dict[str, Any]) -> None:
     """What to do depends on the kind of owner; where nothing leaks there is nothing to do."""
-    (finding,) = judge(grown(growing("cache", **facts))).findings
+    (finding,) = judged(grown(growing("cache", **facts))).findings
 
     assert finding.advice.startswith(begins)
     assert bool(finding.advice) == bool(begins)
+
+
+def test_an_owner_inside_a_growing_owner_is_part_of_it() -> None:
+    """A list of chunks grows, and so do its chunks: one cause."""
+    chunks = attrs.evolve(growing("chunks"), owner=attrs.evolve(growing("chunks").owner, name="app.chunks[*]"))
+
+    assert told(grown(growing("chunks"), chunks)) == [("LEAK", "app.chunks")]
+
+
+def test_a_name_that_begins_alike_is_not_inside() -> None:
+    """``cache_by_user`` is no part of ``cache``."""
+    assert told(grown(growing("cache"), growing("cache_by_user"))) == [
+        ("LEAK", "app.cache"),
+        ("LEAK", "app.cache_by_user"),
+    ]
+
+
+def test_accused_owners_of_the_same_objects_name_each_other() -> None:
+    """Whoever empties one of them frees nothing: the other must be emptied as well."""
+    one, other = judged(grown(growing("map", sharers=(1,)), growing("index", sharers=(0,)))).findings
+
+    assert (one.shared_with, other.shared_with) == (("app.index",), ("app.map",))
+
+
+def test_who_is_not_accused_is_not_named_as_a_holder() -> None:
+    """A cache that fills up holds the same objects for a while."""
+    finding, _ = judged(grown(growing("map", sharers=(1,)), growing("recent", sharers=(0,), bound=bound(312)))).findings
+
+    assert finding.shared_with == ()

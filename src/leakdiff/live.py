@@ -7,16 +7,17 @@ import platform
 import threading
 import time
 from abc import get_cache_token
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 
 from leakdiff.__about__ import __version__
+from leakdiff.deep import with_code
 from leakdiff.errors import BadOption
 from leakdiff.interpreter import require_supported_interpreter
-from leakdiff.model.report import Cost, Report
+from leakdiff.model.report import ACCUSING, Cost, Report
 from leakdiff.model.snapshot import Snapshot
 from leakdiff.model.trend import TrendRow
 from leakdiff.options import DEFAULTS
@@ -24,6 +25,7 @@ from leakdiff.options import DEFAULTS
 if TYPE_CHECKING:
     from leakdiff.judge.verdicts import Judgement
     from leakdiff.model.diff import Diff
+    from leakdiff.model.evidence import Suspect
     from leakdiff.model.trend import Point, Trend
     from leakdiff.store.interface import Store
 
@@ -208,7 +210,7 @@ def explain(diff: Diff, *, budget: float = DEFAULTS.max_seconds) -> Report:
     from leakdiff.capture.identity import now, read_identity
     from leakdiff.capture.snapshots import Stopwatch, read_heap
     from leakdiff.compare.lengths import suspects_of_diff
-    from leakdiff.judge.live import beyond_owners, judge_live
+    from leakdiff.judge.live import beyond_owners
 
     clock = Stopwatch()
     is_same = read_identity().instance == diff.after.identity.instance
@@ -218,7 +220,7 @@ def explain(diff: Diff, *, budget: float = DEFAULTS.max_seconds) -> Report:
     unit, length = ("hour", 3600) if diff.seconds >= _HOURLY else ("second", 1)
     suspects, notes = suspects_of_diff(diff, owners, since, length)
     looked = f"{diff.seconds:,.0f} s between two looks"
-    judgement = beyond_owners(judge_live(suspects, max(diff.seconds, 1.0) / length, looked, unit), diff, owners)
+    judgement = beyond_owners(_judged(suspects, max(diff.seconds, 1.0) / length, looked, unit), diff, owners)
     cost = Cost(clock.cost().cpu_seconds, reading.walked)
     return _report(judgement, (*notes, *diff.incomparable, *reading.notes), cost, unit)
 
@@ -325,7 +327,6 @@ def _marked(windows: int, part: float, budget: float, wait: Wait) -> Report:
     from leakdiff.capture.snapshots import Stopwatch
     from leakdiff.capture.windows import births_of, live_windows, read_lengths
     from leakdiff.compare.cohorts import suspects_of_windows, that_stay
-    from leakdiff.judge.live import judge_live
     from leakdiff.ownership.accumulate import find_accumulations
 
     clock = Stopwatch()
@@ -339,9 +340,21 @@ def _marked(windows: int, part: float, budget: float, wait: Wait) -> Report:
     del reader, seen
     gaps = read_lengths(lengths, part, wait)
     suspects = suspects_of_windows(found, owners, [lengths.lengths(at) for at in range(len(found))], gaps, lasted)
-    judgement = judge_live(suspects, lasted, f"{windows} windows of {part:.3g} s", "second")
+    judgement = _judged(suspects, lasted, f"{windows} windows of {part:.3g} s", "second")
     notes = (*notes, *graph.left_out, *([_CONTAINERS_ONLY] if not judgement.findings else []))
     return _report(judgement, notes, Cost(clock.cost().cpu_seconds, walked), "second")
+
+
+def _judged(suspects: Sequence[Suspect], lasted: float, looked: str, unit: str) -> Judgement:
+    """Judge suspects, and those that are accused once more with their source read: it may enforce a bound."""
+    from leakdiff.judge.live import judge_live
+
+    judgement = judge_live(suspects, lasted, looked, unit)
+    accused = {finding.owner for finding in judgement.findings if finding.verdict in ACCUSING}
+    if not accused:
+        return judgement
+    read = [with_code(suspect) if suspect.owner.name in accused else suspect for suspect in suspects]
+    return judge_live(read, lasted, looked, unit)
 
 
 def _unmarked(windows: int, part: float, budget: float, wait: Wait) -> Report:
@@ -349,7 +362,6 @@ def _unmarked(windows: int, part: float, budget: float, wait: Wait) -> Report:
     from leakdiff.capture.explained import owners_at
     from leakdiff.capture.snapshots import Stopwatch, read_heap
     from leakdiff.compare.lengths import grown_paths, suspects_of_snapshots
-    from leakdiff.judge.live import judge_live
 
     clock, taken = Stopwatch(), [_deepen(measure(), sites=False, budget=budget, owners=True)]
     for _ in range(windows + 1):
@@ -358,7 +370,7 @@ def _unmarked(windows: int, part: float, budget: float, wait: Wait) -> Report:
     reading = read_heap(owners=True, seconds=budget)
     suspects = suspects_of_snapshots(taken, owners_at(reading, grown_paths(taken)))
     lasted = taken[-1].taken.monotonic - taken[0].taken.monotonic
-    judgement = judge_live(suspects, lasted, f"{windows + 1} windows of {part:.3g} s", "second")
+    judgement = _judged(suspects, lasted, f"{windows + 1} windows of {part:.3g} s", "second")
     return _report(judgement, (_FROZEN, *reading.notes), Cost(clock.cost().cpu_seconds, reading.walked), "second")
 
 

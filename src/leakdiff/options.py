@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import attrs
@@ -67,3 +68,11 @@ def make_options(**knobs: Any) -> Options:
         if name not in known:
             raise BadOption(name, value, f"one of {', '.join(sorted(known))}")
     return Options(**knobs)
+
+
+def another_prime(units: int) -> int:
+    """Return a prime about half as large again as a number of units: what came at multiples of one does not of both."""
+    found = max(3, units * 3 // 2) | 1
+    while any(found % divisor == 0 for divisor in range(3, math.isqrt(found) + 1, 2)):
+        found += 2
+    return found

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from leakdiff.capture.entries import find_bound, key_shape, newest
+from leakdiff.capture.homes import home_of
 from leakdiff.capture.inventory import Holding
 from leakdiff.capture.kinds import type_name
-from leakdiff.capture.naming import describe_type, name_chain, quiet_rules
+from leakdiff.capture.naming import describe_type, name_links, quiet_rules, steps_of
 from leakdiff.capture.owners import entry_types_of
 from leakdiff.capture.roots import Root, start_of
 from leakdiff.capture.snapshots import HeapReading
@@ -25,8 +26,10 @@ def owners_at(reading: HeapReading, paths: Iterable[str]) -> dict[str, Owner]:
 
 def _owner(held: Holding) -> Owner:
     container = held.chain[-1]
-    kind, name, first, chain = start_of(held.chain, Root(held.kind, held.root, held.chain[0]))
-    steps = name_chain(chain, first, quiet_rules())
+    root = Root(held.kind, held.root, held.chain[0])
+    kind, name, first, chain = start_of(held.chain, root)
+    links = name_links(chain, first, quiet_rules())
+    steps = steps_of(chain, links)
     keys, values = newest(container, _SAMPLE)
     below = [Step("[*]", describe_type(values[-1]))] if values else []
     members = [*keys, *(value for value in values if not any(value is key for key in keys))]
@@ -40,4 +43,5 @@ def _owner(held: Holding) -> Owner:
         key_shape=key_shape(keys),
         bound=find_bound(held.chain) if held.containers == 1 else None,
         entry_types=entry_types_of(members, len(values)) if values else (),
+        home=home_of(chain, links, root),
     )

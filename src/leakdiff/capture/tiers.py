@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import gc
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from leakdiff.capture.roots import Roots, find_roots, own_parts
 from leakdiff.capture.sites import Line, Traces, Tracing, common_stacks, is_users_file, newborn_under, surviving_stacks
 from leakdiff.capture.walk import Budget, Lengths, Walk
 from leakdiff.capture.workload import Workload
+from leakdiff.model.code import Moves
 from leakdiff.model.signals import Phase, Round
 from leakdiff.options import Options
 
@@ -39,6 +41,9 @@ _VARIED = (100, 66, 131, 83)  # lengths of watched rounds, in percent
 _IDLE_SECONDS = 0.5
 _LINES_SHARE = 0.2
 _MOST_GROWTH = 64 << 20
+_SECONDS_BY_LINE = 1.5
+_SLOWER_BY_LINE = 40
+_SHOWN_BY_LINE = 3  # entries that a round measured by line should show
 
 Say = Callable[[str], None]
 
@@ -78,13 +83,20 @@ class Bench:
     notes: list[str] = attrs.field(factory=list)
     where: str = "setup"
     walked: int = 0
+    last_units: int = 0
+    is_warm: bool = False
 
     def run(self, units: int, where: str) -> None:
         """Run one round of the step, off the clock."""
-        self.where = where
+        self.where, self.last_units = where, units
         self.say(where)
         with self.time.step():
             self.workload.run(units, where)
+
+    @property
+    def seconds_per_unit(self) -> float:
+        """How long a unit took in the last round."""
+        return self.time.wall / max(1, self.last_units)
 
     def note(self, text: str | None) -> None:
         """Keep a sentence on what was not analysed, once."""
@@ -93,7 +105,10 @@ class Bench:
 
 
 def warm_up(bench: Bench) -> None:
-    """Run setup and the warm-up rounds, which are not measured."""
+    """Run setup and the warm-up rounds, which are not measured; once."""
+    if bench.is_warm:
+        return
+    bench.is_warm = True
     with bench.time.step():
         bench.workload.set_up()
     for number in range(1, bench.options.warmup + 1):
@@ -267,7 +282,7 @@ def _deep_units(bench: Bench, rounds: int, objects_per_unit: float, bytes_per_un
     A graph of 24,000 objects is enough to see by. Rare leaks keep their units: they need them.
     """
     units = bench.options.units
-    seconds = bench.time.wall / units
+    seconds = bench.seconds_per_unit
     limits = (
         _MOST_NEW / rounds / max(objects_per_unit, 1e-9),
         _MOST_GROWTH / rounds / max(bytes_per_unit, 1e-9),
@@ -383,3 +398,39 @@ def native_lines(bench: Bench, bytes_per_unit: float) -> list[tuple[Line, float]
             return []
         bench.run(units, "the round measured by line")
     return [(line, gain / units) for line, gain in meter.net(0, bytes_per_unit * units * _LINES_SHARE)]
+
+
+def moves_by_line(
+    bench: Bench, watch: LengthWatch, positions: Sequence[int], per_unit: float
+) -> dict[int, tuple[Moves, ...]]:
+    """Run one round and return which lines changed the lengths of some owners, by position.
+
+    Every line of the program and of what it uses is traced, which makes it some forty times as slow: the round is
+    shorter where that would take long, but long enough to show the growth.
+
+    Args:
+        bench: The workload and its options.
+        watch: What reads the lengths.
+        positions: Which of the owners.
+        per_unit: Entries that the slowest of them gains.
+    """
+    gauges = [watch.extents[position] for position in positions]
+    if not gauges:
+        return {}
+    units = _units_by_line(bench, per_unit)
+    bench.say("finding the lines that put entries in")
+    with LineMeter(gauges, lambda _: True) as meter:
+        if not meter.is_possible:
+            bench.note("which lines put entries in was not measured: a trace function is in use")
+            return {}
+        bench.run(units, "the round measured by line")
+    return {
+        position: tuple(Moves(*line, rise / units, fall / units) for line, rise, fall in meter.moves(at))
+        for at, position in enumerate(positions)
+    }
+
+
+def _units_by_line(bench: Bench, per_unit: float) -> int:
+    units = bench.options.units
+    affordable = int(_SECONDS_BY_LINE / max(bench.seconds_per_unit * _SLOWER_BY_LINE, 1e-9))
+    return max(1, min(units, max(affordable, math.ceil(_SHOWN_BY_LINE / max(per_unit, 1e-9)))))

@@ -60,7 +60,7 @@ def rises_and_falls(suspect: Suspect) -> Opinion | None:
     if not gains or min(gains) >= 0 or -min(gains) * 2 < max(gains) or suspect.series.climbs():
         return None
     least, most = min(suspect.lengths), max(suspect.lengths)
-    return Opinion(Verdict.STABLE, f"rises and falls: between {least:,} and {most:,} {noun(suspect)}")
+    return Opinion(Verdict.CHURN, f"rises and falls: between {least:,} and {most:,} {noun(suspect)}")
 
 
 def slows_down(suspect: Suspect) -> Opinion | None:
@@ -75,8 +75,20 @@ def slows_down(suspect: Suspect) -> Opinion | None:
     return Opinion(
         Verdict.WARMUP,
         f"grows more and more slowly: {rate_text(expected / sum(late.units))} {noun(suspect)} per unit at first, "
-        f"{rate_text(late.mean)} at last",
+        f"{rate_text(late.mean)} at last{_where_it_ends(suspect, expected / sum(late.units))}",
     )
+
+
+def _where_it_ends(suspect: Suspect, at_first: float) -> str:
+    """Say where an owner would stop if its rate went on falling with what it holds: its keys are limited."""
+    series = suspect.series
+    third = max(1, len(series.gains) // 3)
+    sooner, later = suspect.lengths[third // 2], suspect.lengths[-1 - third // 2]
+    at_last = series.last_third().mean
+    if later <= sooner or not 0 < at_last < at_first:
+        return ""
+    end = later + at_last * (later - sooner) / (at_first - at_last)
+    return f"; going on like that it stops at about {end:,.0f}"
 
 
 def grows_for_ever(suspect: Suspect) -> Opinion | None:

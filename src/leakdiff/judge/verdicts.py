@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import attrs
 
 from leakdiff.judge.advice import advise
+from leakdiff.judge.confidence import confidence
 from leakdiff.judge.fingerprint import fingerprint
 from leakdiff.judge.rules import BY_LENGTH, RULES, Opinion, opinion_on
 from leakdiff.model.evidence import Evidence, Survivor, Suspect
 from leakdiff.model.heap import Step
 from leakdiff.model.owner import Accumulation, Owner
-from leakdiff.model.report import Finding, TypeGrowth, Verdict
+from leakdiff.model.report import ACCUSING, Finding, TypeGrowth, Verdict
 from leakdiff.model.series import Growth, series_of
 from leakdiff.model.signals import FLOORS, LEAST_NATIVE, Rate, rate_text
 
@@ -23,7 +25,8 @@ RANK = {
     Verdict.FILLING: 2,
     Verdict.WARMUP: 3,
     Verdict.INCONCLUSIVE: 4,
-    Verdict.STABLE: 5,
+    Verdict.CHURN: 5,
+    Verdict.STABLE: 6,
 }
 _MOST_TYPES = 12
 _DESCRIPTORS = "file descriptors"
@@ -39,15 +42,29 @@ _IDLE = 0.5
 
 @attrs.frozen
 class Judgement:
-    """The verdict of a run, its reason, and the findings."""
+    """The verdict of a run, its reason, the findings, and how sure it is."""
 
     verdict: Verdict
     because: str
     findings: tuple[Finding, ...] = ()
+    confidence: str = ""
 
 
 def judge(evidence: Evidence) -> Judgement:
-    """Say what the evidence amounts to."""
+    """Say what the evidence amounts to, and how sure that is."""
+    judgement = _judge(evidence)
+    if evidence.interrupted is not None:
+        return judgement
+    return attrs.evolve(judgement, confidence=confidence(evidence, judgement.verdict, judgement.findings))
+
+
+def is_ambiguous(evidence: Evidence, judgement: Judgement) -> bool:
+    """Tell whether more rounds, of another number of units, may say more."""
+    can_tell = evidence.is_whole and evidence.interrupted is None and evidence.idle_share < _IDLE
+    return judgement.verdict is Verdict.INCONCLUSIVE and can_tell
+
+
+def _judge(evidence: Evidence) -> Judgement:
     suspected = evidence.suspected
     if evidence.interrupted is not None:
         return Judgement(Verdict.INCONCLUSIVE, _interrupted(evidence, suspected))
@@ -94,8 +111,9 @@ def _goes_on(suspect: Suspect) -> bool:
     return opinion is not None and opinion.verdict in (Verdict.LEAK, Verdict.FILLING)
 
 
-def _opinions(evidence: Evidence, going: Sequence[Growth]) -> list[tuple[Suspect, Opinion]]:
+def opinions(evidence: Evidence) -> list[tuple[Suspect, Opinion]]:
     """Judge every suspect; excuses that rest on a length fall if all goes on and nobody else accounts for it."""
+    going = going_on(evidence)
     rules = RULES
     if going and not is_accounted_for(evidence):
         rules = tuple(rule for rule in RULES if rule not in BY_LENGTH)
@@ -140,12 +158,40 @@ def _rested(opinion: Opinion) -> Opinion:
 
 
 def _owned(evidence: Evidence, going: Sequence[Growth]) -> list[Finding]:
+    judged = opinions(evidence)
+    accused = {id(suspect) for suspect, opinion in judged if opinion.verdict in ACCUSING}
     findings = [
-        finding_of(suspect, evidence, opinion.verdict, opinion.because)
-        for suspect, opinion in _opinions(evidence, going)
+        attrs.evolve(
+            finding_of(suspect, evidence, opinion.verdict, opinion.because),
+            shared_with=_sharers(suspect, evidence, accused) if id(suspect) in accused else (),
+        )
+        for suspect, opinion in judged
         if _is_worth_telling(suspect, evidence, going)
     ]
-    return one_for_each_owner(findings)
+    return _outermost(one_for_each_owner(findings))
+
+
+def _sharers(suspect: Suspect, evidence: Evidence, accused: AbstractSet[int]) -> tuple[str, ...]:
+    """Return the names of other accused owners of the same objects."""
+    others = [evidence.suspects[at] for at in suspect.found.sharers if at < len(evidence.suspects)]
+    names = [other.owner.name for other in others if id(other) in accused]
+    return tuple(dict.fromkeys(name for name in names if name is not None and name != suspect.owner.name))
+
+
+def _outermost(findings: Sequence[Finding]) -> list[Finding]:
+    """Make owners inside an owner that is accused as well part of it: they are one cause."""
+    accused = [finding for finding in findings if finding.verdict is Verdict.LEAK and finding.entries_per_unit]
+    return [
+        finding
+        for finding in findings
+        if not any(_is_inside(finding, other) for other in accused if other is not finding)
+    ]
+
+
+def _is_inside(finding: Finding, other: Finding) -> bool:
+    if finding.owner is None or other.owner is None or finding.verdict is not Verdict.LEAK:
+        return False
+    return finding.owner.startswith((f"{other.owner}.", f"{other.owner}["))
 
 
 def one_for_each_owner(findings: Sequence[Finding]) -> list[Finding]:
@@ -229,6 +275,11 @@ def finding_of(suspect: Suspect, evidence: Evidence, verdict: Verdict, because: 
         entries_per_unit=_entry_rate(suspect, units),
         bound=owner.bound,
         advice=advise(verdict, owner),
+        code=suspect.code,
+        retained=found.retained / units if found.entries or found.reached else None,
+        share=found.share / units if found.reached else None,
+        shape=suspect.series.shape,
+        waiting=owner.waiting,
         graph=found.graph,
     )
 

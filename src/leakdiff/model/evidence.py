@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from leakdiff.model.code import Code
 from leakdiff.model.heap import Site
 from leakdiff.model.owner import Accumulation, Owner
 from leakdiff.model.series import Growth, Series
@@ -20,6 +21,7 @@ class Suspect:
         lengths: The owner's length before the first and after each watched round; empty if not watched.
         units: Units of work in each watched round.
         rate: What it gained per unit in the deep rounds, in entries or, for buffers, in bytes.
+        code: What the source says of its owner, where that was read.
     """
 
     found: Accumulation
@@ -27,6 +29,7 @@ class Suspect:
     lengths: tuple[int, ...] = ()
     units: tuple[float, ...] = ()
     rate: float = 0.0
+    code: Code | None = None
 
     @property
     def series(self) -> Series:

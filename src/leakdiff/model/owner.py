@@ -26,6 +26,8 @@ class Accumulation:
         objects: New objects it reaches, atoms included.
         bytes: Their shallow bytes together, with the buffers.
         retained: Bytes that only it holds (its dominator subtree).
+        share: Its bytes, those of objects that several owners reach being shared out among them.
+        sharers: Positions, in the list it comes in, of others that reach half of what it reaches or more.
         types: Objects by type name.
         tail: Nodes from the accumulation point down to the most numerous new type.
         orphan: Whether no root reaches it.
@@ -47,6 +49,8 @@ class Accumulation:
     orphan: bool = False
     cyclic: bool = False
     unexplained: int = 0
+    share: float = 0.0
+    sharers: tuple[int, ...] = ()
     graph: Any = attrs.field(default=None, eq=False, repr=False)
 
 

@@ -11,6 +11,11 @@ import attrs
 
 from leakdiff.model.signals import Round
 
+_FALLS = 0.5  # share of what it rises by that a saw-tooth falls by
+_ENOUGH = 4  # readings from which on a jump or a slowing can be told
+_ALL_AT_ONCE = 0.7  # share of the whole rise that one jump makes
+_STOPPED = 0.2  # share of its early rate below which it no longer grows
+_NEARLY_ALWAYS = 0.8
 _SIXTHS_NEED = 30  # readings below which a trend under a saw-tooth cannot be seen
 
 
@@ -78,6 +83,23 @@ class Series:
         rise = lows[-1] - lows[0]
         always = all(later > sooner for level in (lows, highs) for sooner, later in itertools.pairwise(level))
         return always and rise > 2 * max(high - low for low, high in zip(lows, highs, strict=True))
+
+    @property
+    def shape(self) -> Shape | None:
+        """How it went: exact counts, so that plain shares tell; None where nothing was counted."""
+        if not self.gains:
+            return None
+        risen, fallen = sum(gain for gain in self.gains if gain > 0), -sum(gain for gain in self.gains if gain < 0)
+        if risen == fallen == 0:
+            return Shape.FLAT
+        if fallen > _FALLS * risen:
+            return Shape.SAWTOOTH
+        if len(self.gains) >= _ENOUGH and max(self.gains) > _ALL_AT_ONCE * risen:
+            return Shape.STEP
+        early, late = self.first_third(), self.last_third()
+        if len(self.gains) >= _ENOUGH and late.mean < _STOPPED * early.mean:
+            return Shape.PLATEAU
+        return Shape.LINEAR if self.grew_in >= _NEARLY_ALWAYS * len(self.gains) else Shape.NOISY
 
     @property
     def grew_in(self) -> int:

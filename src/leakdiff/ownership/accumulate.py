@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import attrs
 import networkx as nx
@@ -20,6 +21,7 @@ _MOST_SEARCHED = 5_000
 _ROOT = "root"
 _NOTABLE_ENTRIES = 64
 _NOTABLE_BYTES = 512
+_SHARED = 0.5
 
 
 @attrs.frozen
@@ -50,7 +52,7 @@ def find_accumulations(graph: HeapGraph) -> list[Accumulation]:
     candidates.sort(key=lambda candidate: (-candidate.weight, candidate.members))
     dominated = _Dominators(graph, children)
     found = [_describe(graph, candidate, children, dominated) for candidate in candidates[:_MOST_CANDIDATES]]
-    return _one_for_each_cause([*found, *_orphans(graph, children)])
+    return _shared_out(_one_for_each_cause([*found, *_orphans(graph, children)]), graph)
 
 
 def _children(graph: HeapGraph) -> Mapping[int, Sequence[int]]:
@@ -388,7 +390,7 @@ def _one_for_each_cause(found: list[Accumulation]) -> list[Accumulation]:
 
     An owner that exists comes before what looks held by C code.
     """
-    found.sort(key=lambda item: (item.orphan, -(item.objects + item.buffer_bytes // 512), -item.entries, item.path))
+    found.sort(key=_heaviest_first)
     explained: set[int] = set()
     causes: list[Accumulation] = []
     echoes: list[Accumulation] = []
@@ -398,3 +400,25 @@ def _one_for_each_cause(found: list[Accumulation]) -> list[Accumulation]:
         (echoes if is_echo else causes).append(item)
         explained |= item.reached
     return [*causes, *echoes]
+
+
+def _heaviest_first(item: Accumulation) -> tuple[Any, ...]:
+    """Order by what would go; of owners of the same objects, the one without which most would go comes first."""
+    return item.orphan, -(item.objects + item.buffer_bytes // 512), -item.entries, -item.retained, item.path
+
+
+def _shared_out(found: Sequence[Accumulation], graph: HeapGraph) -> list[Accumulation]:
+    """Share the credit for each object among all that reach it, as BLeak's LeakShare does (Vilk and Berger, 2018)."""
+    reached_by = Counter(node for item in found for node in item.reached)
+    return [
+        attrs.evolve(
+            item,
+            share=sum(graph.sizes[node] / reached_by[node] for node in item.reached) + item.buffer_bytes,
+            sharers=tuple(at for at, other in enumerate(found) if other is not item and _shares(item, other)),
+        )
+        for item in found
+    ]
+
+
+def _shares(item: Accumulation, other: Accumulation) -> bool:
+    return bool(item.reached) and len(item.reached & other.reached) >= _SHARED * len(item.reached)

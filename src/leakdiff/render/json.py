@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import attrs
+
+from leakdiff.model.cause import Cause
+from leakdiff.model.code import Code, CodeSite
 from leakdiff.model.heap import Bound, Site, Step
 from leakdiff.model.report import Finding, Report, TypeGrowth
 from leakdiff.model.signals import Rate, Round
@@ -28,6 +32,8 @@ def as_dict(report: Report) -> dict[str, Any]:
         "unit": report.unit,
         "findings": [_finding(finding) for finding in report.findings],
         "rounds": [_round(measured) for measured in report.rounds],
+        "confidence": report.confidence,
+        "fixed": list(report.fixed),
         "not_analysed": list(report.not_analysed),
         "cost": {"cpu_seconds": round(report.cost.cpu_seconds, 6), "walked": report.cost.walked},
     }
@@ -50,6 +56,39 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "entries_per_unit": _rounded(finding.entries_per_unit),
         "bound": _bound(finding.bound),
         "advice": finding.advice,
+        "cause": _cause(finding.cause) if finding.cause else None,
+        "code": _code(finding.code) if finding.code else None,
+        "native": attrs.asdict(finding.native) if finding.native else None,
+        "waiting": [_site(site) for site in finding.waiting],
+        "retained": _rounded(finding.retained),
+        "share": _rounded(finding.share),
+        "shared_with": list(finding.shared_with),
+        "shape": finding.shape.value if finding.shape else None,
+        "artefact": finding.artefact or None,
+        "novelty": finding.novelty.value if finding.novelty else None,
+    }
+
+
+def _cause(cause: Cause) -> dict[str, str]:
+    return {"slug": cause.slug, "title": cause.title, "why": cause.why, "fix": cause.fix}
+
+
+def _code(code: Code) -> dict[str, Any]:
+    return {
+        "puts": [_code_site(found) for found in code.puts],
+        "gones": [_code_site(found) for found in code.gones],
+        "summary": code.summary,
+        "missing": code.missing or None,
+    }
+
+
+def _code_site(found: CodeSite) -> dict[str, Any]:
+    return {
+        **_site(found.site),
+        "how": found.how,
+        "only": found.only or None,
+        "per_unit": _rounded(found.per_unit),
+        "is_sure": found.is_sure,
     }
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
+from leakdiff.model.code import Code, CodeSite
 from leakdiff.model.heap import Site
+from leakdiff.model.native import NativeEvidence
 from leakdiff.model.report import Finding, Report, Verdict
 from leakdiff.model.signals import Phase, rate_text
 
 _MOST_FINDINGS = 5
 _MOST_TYPES = 5
-_CODE_COLUMN = 34
+_MOST_SITES = 3
+_LEAST_SHOWN = 0.01
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -94,16 +97,74 @@ def _rows(finding: Finding, report: Report) -> Iterator[tuple[str, str]]:
     if finding.types:
         yield "what", _what(finding, report)
     if finding.owner is not None:
-        noun = "members" if finding.owner_type in ("set", "frozenset") else "keys"
-        keys = f"         {noun}: {printable(finding.key_shape)}" if finding.key_shape else ""
-        held = f", {finding.entries:,} entries" if finding.entries_per_unit is not None else ""
-        yield "owner", f"{printable(finding.owner)}     {finding.owner_type}{held}{keys}"
+        yield "owner", _owner(finding)
+        yield from _sharing(finding, report.unit)
     yield "path", _path(finding)
-    for site in finding.sites[:3]:
+    for site in finding.sites[:_MOST_SITES]:
         yield "born", _site(site)
+    for site in finding.waiting:
+        yield "waits", _site(site)
+    if finding.code is not None:
+        yield from _code_rows(finding.code)
+    if finding.native is not None:
+        yield from _native_rows(finding.native, report.unit)
     yield "why", finding.because
+    if finding.artefact:
+        yield "known", finding.artefact
+    if finding.cause is not None:
+        yield "cause", f"{finding.cause.title}: {finding.cause.why} (docs/causes/{finding.cause.slug}.md)"
     if finding.advice:
         yield "fix", finding.advice
+
+
+def _owner(finding: Finding) -> str:
+    noun = "members" if finding.owner_type in ("set", "frozenset") else "keys"
+    keys = f"         {noun}: {printable(finding.key_shape)}" if finding.key_shape else ""
+    held = f", {finding.entries:,} entries" if finding.entries_per_unit is not None else ""
+    return f"{printable(finding.owner or '')}     {finding.owner_type}{held}{keys}"
+
+
+def _sharing(finding: Finding, unit: str) -> Iterator[tuple[str, str]]:
+    """Say who else holds the same objects, and what removing them here alone would free."""
+    if not finding.shared_with:
+        return
+    others = ", ".join(finding.shared_with)
+    alone = f": without {finding.owner} alone, {size(finding.retained or 0)} per {unit} would go"
+    yield "also", f"held by {others}{alone}"
+
+
+def _code_rows(code: Code) -> Iterator[tuple[str, str]]:
+    for found in code.puts[:_MOST_SITES]:
+        yield "put", _code_site(found)
+    for found in code.gones[:_MOST_SITES]:
+        yield "gone", _code_site(found)
+    if code.summary or code.missing:
+        yield "code", "; ".join(text for text in (code.summary, code.missing) if text)
+
+
+def _code_site(found: CodeSite) -> str:
+    return f"{_site(found.site)}      {found.only}".rstrip()
+
+
+def _native_rows(native: NativeEvidence, unit: str) -> Iterator[tuple[str, str]]:
+    for call in native.calls[:_MOST_SITES]:
+        left = [
+            text
+            for text, much in (
+                (f"{size(call.bytes)} of the C heap", call.bytes >= 1),
+                (f"{rate_text(call.blocks)} blocks", call.blocks >= _LEAST_SHOWN),
+            )
+            if much
+        ]
+        source = f"     {call.distribution}" if call.distribution else ""
+        yield (
+            "call",
+            f"{call.function}()  leaves {' and '.join(left)} per {unit}, called {rate_text(call.calls)} times{source}",
+        )
+    if native.references:
+        yield "refs", native.references
+    if native.reproduce:
+        yield "again", native.reproduce
 
 
 def _what(finding: Finding, report: Report) -> str:

@@ -1,0 +1,164 @@
+"""The tiers of a check that run only if something grows: is it so, what is it, who holds it, and which lines do it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from leakdiff.model.code import Moves
+from leakdiff.model.evidence import Evidence, Survivor, Suspect
+from leakdiff.model.report import ACCUSING
+from leakdiff.model.signals import LEAST_BLOCKS, LEAST_NATIVE
+
+if TYPE_CHECKING:
+    from leakdiff.capture.owners import LengthWatch
+    from leakdiff.capture.sites import Traces
+    from leakdiff.capture.tiers import Bench, Deep
+    from leakdiff.model.owner import Accumulation
+    from leakdiff.model.signals import Round
+
+DEEP_ROUNDS = 3
+_MOST_SUSPECTS = 12
+_MOST_READ = 4  # owners of which the source is read
+
+
+def confirming_tier(bench: Bench, evidence: Evidence) -> Evidence:
+    """Measure the suspected signals again without a mark."""
+    from leakdiff.capture.tiers import confirming_rounds, idle_share
+    from leakdiff.compare.growth import confirmed
+
+    if not evidence.suspected:
+        return evidence
+    expected = {growth.signal: growth.rate for growth in evidence.suspected}
+    confirming = confirming_rounds(bench, expected)
+    growing = confirmed(evidence.suspected, confirming)
+    idle = idle_share(bench, confirming) if growing else 0.0
+    return attrs.evolve(evidence, confirming=tuple(confirming), growing=tuple(growing), idle_share=idle)
+
+
+def deep_tier(bench: Bench, evidence: Evidence) -> Evidence:
+    """Walk the heap before and after further rounds: what grew, who holds it, how that goes on, which lines do it."""
+    if not evidence.growing:
+        return evidence
+    from leakdiff.capture.owners import OwnerReader, watch_lengths
+    from leakdiff.capture.tiers import deep_rounds, traced_round, watched_rounds
+    from leakdiff.ownership import accumulate  # noqa: F401 - networkx is imported before anything is measured
+
+    objects = _per_unit(evidence.confirming, "objects")
+    deep = deep_rounds(bench, DEEP_ROUNDS, objects, _per_unit(evidence.confirming, "native_bytes"))
+    found = _accumulations(bench, deep)
+    reader = OwnerReader(deep.newborn, deep.roots)
+    owners = [reader.read(accumulation) for accumulation in found]
+    holders = [reader.holders(accumulation) for accumulation in found]
+    watch = watch_lengths(reader, found)
+    units, is_whole, bench.walked = deep.units, deep.is_whole, len(deep.newborn.walk.addresses)
+    del deep, reader
+    traces = traced_round(bench, units // DEEP_ROUNDS, holders)
+    del holders
+    watched = watched_rounds(bench, watch, units // DEEP_ROUNDS, sum(item.bytes for item in found[:1]) / units)
+    suspects = [
+        Suspect(
+            found=accumulation,
+            owner=owner,
+            lengths=watch.lengths(position),
+            units=tuple(measured.units for measured in watched),
+            rate=(accumulation.entries or accumulation.buffer_bytes) / units,
+        )
+        for position, (accumulation, owner) in enumerate(zip(found, owners, strict=True))
+    ]
+    evidence = attrs.evolve(evidence, deep_units=units, is_whole=is_whole, watched=tuple(watched))
+    evidence = attrs.evolve(evidence, **_with_sites(suspects, traces))
+    return _with_code(bench, evidence, watch)
+
+
+def last_look(bench: Bench, evidence: Evidence) -> Evidence:
+    """Where the totals still grow but no owner does, see once more whether they do without a mark."""
+    from leakdiff.judge.verdicts import is_accounted_for
+
+    if not evidence.growing or is_accounted_for(evidence):
+        return evidence
+    return _line_tier(bench, confirming_tier(bench, evidence))
+
+
+def _line_tier(bench: Bench, evidence: Evidence) -> Evidence:
+    """Where the C heap alone grows, find the lines that make it."""
+    growing = {growth.signal: growth.rate for growth in evidence.growing}
+    if growing.get("native_bytes", 0.0) < LEAST_NATIVE or growing.get("blocks", 0.0) > LEAST_BLOCKS:
+        return evidence
+    from leakdiff.capture.sites import Sources
+    from leakdiff.capture.tiers import native_lines
+
+    sources = Sources()
+    lines = native_lines(bench, growing["native_bytes"])
+    survivors = tuple(Survivor((sources.site(*line),), 0.0, size) for line, size in lines)
+    return attrs.evolve(evidence, survivors=survivors)
+
+
+def _with_sites(suspects: list[Suspect], traces: Traces) -> dict[str, Any]:
+    from leakdiff.capture.owners import with_births
+    from leakdiff.capture.sites import Sources
+
+    sources = Sources()
+    survivors = [Survivor(sources.sites(stack), blocks, size) for stack, blocks, size in traces.survivors]
+    largest = {"": traces.survivors[0][0]} if traces.survivors else {}
+    placed = []
+    for suspect, own in zip(suspects, traces.by_holder, strict=True):
+        stacks = largest if suspect.is_buffer else own or traces.everywhere
+        placed.append(attrs.evolve(suspect, owner=with_births(suspect.owner, suspect.found, stacks, sources)))
+    return {"suspects": tuple(placed), "survivors": tuple(survivors)}
+
+
+def _with_code(bench: Bench, evidence: Evidence, watch: LengthWatch) -> Evidence:
+    """Read the source of the owners that will be accused, and see which of its lines ran."""
+    from leakdiff.capture.tiers import moves_by_line
+    from leakdiff.judge.verdicts import opinions
+
+    accused = {id(suspect) for suspect, opinion in opinions(evidence) if opinion.verdict in ACCUSING}
+    chosen = [at for at, suspect in enumerate(evidence.suspects) if id(suspect) in accused][:_MOST_READ]
+    watched = [at for at in chosen if at in watch.extents]
+    slowest = min((evidence.suspects[at].rate for at in watched), default=1.0)
+    moves = moves_by_line(bench, watch, watched, slowest)
+    read = list(evidence.suspects)
+    for at in chosen:
+        read[at] = with_code(read[at], moves.get(at, ()))
+    return attrs.evolve(evidence, suspects=tuple(read))
+
+
+def with_code(suspect: Suspect, moves: Sequence[Moves] = ()) -> Suspect:
+    """Read the lines that put entries into a suspect's owner and take them out, and the bound they enforce.
+
+    Args:
+        suspect: An owner that is accused.
+        moves: Lines that were seen to do so.
+    """
+    try:  # TEMPORARY
+        from leakdiff.source.read import read_code
+    except ImportError:
+        return suspect
+
+    home = suspect.owner.home
+    return suspect if home is None else _bounded_by_code(attrs.evolve(suspect, code=read_code(home, moves)))
+
+
+def _bounded_by_code(suspect: Suspect) -> Suspect:
+    """Give an owner the bound its code enforces, where it has not passed it."""
+    bound = suspect.code.bound if suspect.code is not None else None
+    longest = max((*suspect.lengths, suspect.owner.length))
+    if bound is None or suspect.owner.bound is not None or longest > bound.limit:
+        return suspect
+    return attrs.evolve(suspect, owner=attrs.evolve(suspect.owner, bound=attrs.evolve(bound, filled=longest)))
+
+
+def _per_unit(rounds: tuple[Round, ...], signal: str) -> float:
+    return sum(measured.of(signal) for measured in rounds) / sum(measured.units for measured in rounds)
+
+
+def _accumulations(bench: Bench, deep: Deep) -> list[Accumulation]:
+    from leakdiff.ownership.accumulate import find_accumulations
+
+    graph = deep.newborn.as_graph(DEEP_ROUNDS, deep.units)
+    for note in graph.left_out:
+        bench.note(note)
+    return find_accumulations(graph)[:_MOST_SUSPECTS]
