@@ -117,9 +117,7 @@ def _with_code(bench: Bench, evidence: Evidence, watch: LengthWatch) -> Evidence
 
     accused = {id(suspect) for suspect, opinion in opinions(evidence) if opinion.verdict in ACCUSING}
     chosen = [at for at, suspect in enumerate(evidence.suspects) if id(suspect) in accused][:_MOST_READ]
-    watched = [at for at in chosen if at in watch.extents]
-    slowest = min((evidence.suspects[at].rate for at in watched), default=1.0)
-    moves = moves_by_line(bench, watch, watched, slowest)
+    moves = moves_by_line(bench, watch, {at: evidence.suspects[at].rate for at in chosen if at in watch.extents})
     read = list(evidence.suspects)
     for at in chosen:
         read[at] = with_code(read[at], moves.get(at, ()))

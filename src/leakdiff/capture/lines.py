@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
+import time
 from _thread import get_ident
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any, Self
 
 from leakdiff.capture.sites import Line, is_own_file
+
+_CLOCK = 256  # events between two looks at the clock
 
 _Trace = Callable[[FrameType, str, Any], Any]
 Gauge = Callable[[], int]
@@ -22,9 +26,17 @@ class LineMeter:
 
     Attributes:
         is_possible: Whether nobody else traces.
+        was_cut: Whether it gave up tracing before the block ended.
     """
 
-    def __init__(self, gauges: Sequence[Gauge], is_wanted: Callable[[str], bool]) -> None:
+    def __init__(self, gauges: Sequence[Gauge], is_wanted: Callable[[str], bool], *, seconds: float = math.inf) -> None:
+        """Prepare to trace.
+
+        Args:
+            gauges: What to read.
+            is_wanted: Tells by file whether lines count by themselves.
+            seconds: After which to give up: a traced program is many times as slow.
+        """
         self.is_possible = sys.gettrace() is None and threading.gettrace() is None
         self._gauges = tuple(gauges)
         self._is_wanted = is_wanted
@@ -33,9 +45,12 @@ class LineMeter:
         self._falls: dict[Line, list[int]] = {}
         self._lines: dict[int, Line | None] = {}  # by thread, the one that runs
         self._last = [0] * len(self._gauges)
+        self.was_cut = False
+        self._seconds, self._deadline, self._events = seconds, math.inf, 0
 
     def __enter__(self) -> Self:
         if self.is_possible:
+            self._deadline = time.monotonic() + self._seconds
             self._last = [gauge() for gauge in self._gauges]
             threading.settrace(self._on_call)
             sys.settrace(self._on_call)
@@ -71,9 +86,11 @@ class LineMeter:
         return wanted
 
     def _on_call(self, frame: FrameType, _event: str, _argument: object) -> _Trace | None:
-        return self._on_line if self._is_traced(frame.f_code.co_filename) else None
+        return self._on_line if not self.was_cut and self._is_traced(frame.f_code.co_filename) else None
 
     def _on_line(self, frame: FrameType, event: str, _argument: object) -> _Trace | None:
+        if self.was_cut:
+            return None
         if event != "return":
             self._settle((frame.f_code.co_filename, frame.f_lineno))
             return self._on_line
@@ -85,13 +102,22 @@ class LineMeter:
 
     def _settle(self, following: Line | None) -> None:
         """Book what has changed since the last event on the line that ran, and go on with the next one."""
+        self._events += 1
+        if self._events % _CLOCK == 0:
+            self.was_cut = time.monotonic() > self._deadline
         thread = get_ident()
         line = self._lines.get(thread)
-        for at, gauge in enumerate(self._gauges):
-            change = gauge() - self._last[at]
-            if change and line is not None:
-                table = self._rises if change > 0 else self._falls
-                table.setdefault(line, self._none)[at] += abs(change)
         self._lines[thread] = following
+        moved = False
         for at, gauge in enumerate(self._gauges):
-            self._last[at] = gauge()
+            now = gauge()
+            if now != self._last[at]:
+                moved = True
+                if line is not None:
+                    self._book(line, at, now - self._last[at])
+        if moved:  # booking allocates
+            self._last = [gauge() for gauge in self._gauges]
+
+    def _book(self, line: Line, at: int, change: int) -> None:
+        table = self._rises if change > 0 else self._falls
+        table.setdefault(line, self._none)[at] += abs(change)

@@ -41,8 +41,8 @@ _VARIED = (100, 66, 131, 83)  # lengths of watched rounds, in percent
 _IDLE_SECONDS = 0.5
 _LINES_SHARE = 0.2
 _MOST_GROWTH = 64 << 20
-_SECONDS_BY_LINE = 1.5
-_SLOWER_BY_LINE = 40
+_SECONDS_BY_LINE = 0.5
+_MOST_SECONDS_BY_LINE = 2.0
 _SHOWN_BY_LINE = 3  # entries that a round measured by line should show
 
 Say = Callable[[str], None]
@@ -400,37 +400,40 @@ def native_lines(bench: Bench, bytes_per_unit: float) -> list[tuple[Line, float]
     return [(line, gain / units) for line, gain in meter.net(0, bytes_per_unit * units * _LINES_SHARE)]
 
 
-def moves_by_line(
-    bench: Bench, watch: LengthWatch, positions: Sequence[int], per_unit: float
-) -> dict[int, tuple[Moves, ...]]:
-    """Run one round and return which lines changed the lengths of some owners, by position.
+def moves_by_line(bench: Bench, watch: LengthWatch, rates: Mapping[int, float]) -> dict[int, tuple[Moves, ...]]:
+    """Run some units and return which lines changed the lengths of some owners, by position.
 
-    Every line of the program and of what it uses is traced, which makes it some forty times as slow: the round is
-    shorter where that would take long, but long enough to show the growth.
+    Every line of the program and of what it uses is traced, which makes it many times as slow: fewer units are run
+    where that takes long, but enough to show the growth; tracing is given up after some seconds.
 
     Args:
         bench: The workload and its options.
         watch: What reads the lengths.
-        positions: Which of the owners.
-        per_unit: Entries that the slowest of them gains.
+        rates: For each of the owners, by position, the entries that it gains per unit.
     """
-    gauges = [watch.extents[position] for position in positions]
-    if not gauges:
+    if not rates:
         return {}
-    units = _units_by_line(bench, per_unit)
     bench.say("finding the lines that put entries in")
-    with LineMeter(gauges, lambda _: True) as meter:
+    wanted = max(1, min(bench.options.units, math.ceil(_SHOWN_BY_LINE / max(min(rates.values()), 1e-9))))
+    with LineMeter([watch.extents[at] for at in rates], lambda _: True, seconds=_MOST_SECONDS_BY_LINE) as meter:
         if not meter.is_possible:
             bench.note("which lines put entries in was not measured: a trace function is in use")
             return {}
-        bench.run(units, "the round measured by line")
-    return {
-        position: tuple(Moves(*line, rise / units, fall / units) for line, rise, fall in meter.moves(at))
-        for at, position in enumerate(positions)
-    }
+        units: float = _run_for_a_while(bench, wanted, meter)
+    found = {}
+    for column, (at, rate) in enumerate(rates.items()):
+        moves = list(meter.moves(column))
+        if meter.was_cut:  # in the midst of a unit
+            units = sum(rise - fall for _, rise, fall in moves) / max(rate, 1e-9)
+        found[at] = tuple(Moves(*line, rise / units, fall / units) for line, rise, fall in moves) if units > 0 else ()
+    return found
 
 
-def _units_by_line(bench: Bench, per_unit: float) -> int:
-    units = bench.options.units
-    affordable = int(_SECONDS_BY_LINE / max(bench.seconds_per_unit * _SLOWER_BY_LINE, 1e-9))
-    return max(1, min(units, max(affordable, math.ceil(_SHOWN_BY_LINE / max(per_unit, 1e-9)))))
+def _run_for_a_while(bench: Bench, wanted: int, meter: LineMeter) -> int:
+    """Run so many units, and then more until it has taken long enough; return how many that were."""
+    units, deadline = 0, time.monotonic() + _SECONDS_BY_LINE
+    while not meter.was_cut and (units < wanted or (units < bench.options.units and time.monotonic() < deadline)):
+        some = min(max(1, units), max(wanted, bench.options.units) - units)
+        bench.run(some, "the round measured by line")
+        units += some
+    return units
