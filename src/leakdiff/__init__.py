@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from leakdiff.capture.traffic import count_units
     from leakdiff.errors import LeakdiffError, LeakFound
     from leakdiff.live import diff, explain, snapshot, trend, watch, watching
+    from leakdiff.model.baseline import Baseline
     from leakdiff.model.diff import Diff
     from leakdiff.model.report import Finding, Report, Verdict
     from leakdiff.model.snapshot import Snapshot
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from leakdiff.session import check
 
 __all__ = [
+    "Baseline",
     "Diff",
     "Finding",
     "LeakFound",
@@ -45,6 +47,7 @@ _HOMES = {
     "capture.traffic": ("count_units",),
     "errors": ("LeakFound", "LeakdiffError"),
     "live": ("diff", "explain", "snapshot", "trend", "watch", "watching"),
+    "model.baseline": ("Baseline",),
     "model.diff": ("Diff",),
     "model.report": ("Finding", "Report", "Verdict"),
     "model.snapshot": ("Snapshot",),

@@ -7,18 +7,25 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 
 from leakdiff.__about__ import __version__
-from leakdiff.errors import LeakdiffError, StepFailed, StepForked
+from leakdiff.errors import BadOption, BaselineMissing, LeakdiffError, StepFailed, StepForked
 from leakdiff.history_commands import CLEAN, LEAKS, TROUBLE, add_history_commands
+from leakdiff.model.baseline import new_leaks
 from leakdiff.model.report import ACCUSING, Report, Verdict
 from leakdiff.options import DEFAULTS, Options
 from leakdiff.store.files import write_whole
 
+if TYPE_CHECKING:
+    from leakdiff.model.baseline import Baseline
+    from leakdiff.targets import Target
+
+_DEMO = "leakdiff demo"  # with and without --fixed: so that what was mended is FIXED
 _SHOWN_KNOBS = ("rounds", "units", "warmup", "patience")
 
 
@@ -56,9 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one 
 
 
 def exit_status(report: Report) -> int:
-    """Return the exit status that goes with a verdict."""
+    """Return the exit status that goes with a verdict; leaks that a baseline knows do not count."""
     if report.verdict in ACCUSING:
-        return LEAKS
+        return CLEAN if report.leaks and not new_leaks(report) else LEAKS
     return TROUBLE if report.verdict is Verdict.INCONCLUSIVE else CLEAN
 
 
@@ -75,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         help="repeat a step and report what leaks",
         description="Repeat a step and report what leaks.",
-        epilog="Exit status: 0 clean, 1 leak or native leak, 2 trouble or inconclusive.",
+        epilog="Exit status: 0 clean or KNOWN to the baseline, 1 leak or native leak, 2 trouble or inconclusive.",
     )
     check.add_argument(
         "target", metavar="FILE.py[:CALLABLE]", help="or package.module:callable; default callable: step"
@@ -84,10 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--teardown", metavar="NAME", help="run once after (default: teardown, where present)")
     _add_knobs(check)
     _add_json(check)
+    _add_comparisons(check)
     check.set_defaults(run=_run_check)
     demo = commands.add_parser("demo", help="find the two leaks of a small ride-matching service")
     demo.add_argument("--fixed", action="store_true", help="run the service with both leaks fixed")
     _add_json(demo)
+    _add_comparisons(demo)
     demo.set_defaults(run=_run_demo)
     add_history_commands(commands)
     selftest = commands.add_parser("selftest", help="plant a leak of every kind, and a clean twin, and judge them")
@@ -108,8 +117,17 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", metavar="PATH", help="also write the report as JSON (- for standard output)")
 
 
+def _add_comparisons(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--baseline", metavar="PATH", help="a file of known leaks: only a NEW one ends with 1")
+    parser.add_argument("--write-baseline", action="store_true", help="write what leaks into the file of --baseline")
+    parser.add_argument(
+        "--second-opinion", action="store_true", help="ask objgraph, pympler and guppy3 about the same work too"
+    )
+
+
 def _run_check(parsed: argparse.Namespace) -> int:
     options = Options(**{name: getattr(parsed, name) for name in _SHOWN_KNOBS})
+    known = _known(parsed)
     from leakdiff.targets import find_target
 
     target = find_target(parsed.target, parsed.setup, parsed.teardown)
@@ -117,7 +135,7 @@ def _run_check(parsed: argparse.Namespace) -> int:
 
     with _step_prints_elsewhere(parsed.json):
         report = check(target.step, setup=target.setup, teardown=target.teardown, **attrs.asdict(options))
-    return _deliver(report, parsed.json)
+    return _finish(report, parsed, target, known, _target_name(parsed))
 
 
 @contextmanager
@@ -135,15 +153,29 @@ def _run_demo(parsed: argparse.Namespace) -> int:
     from leakdiff.session import check
     from leakdiff.targets import find_target
 
+    known = _known(parsed)
     target = find_target(demo.FIXED if parsed.fixed else demo.LEAKY)
     report = check(target.step, setup=target.setup, teardown=target.teardown, units=demo.UNITS)
-    return _deliver(report, parsed.json)
+    return _finish(report, parsed, target, known, _DEMO)
 
 
 def _run_selftest(parsed: argparse.Namespace) -> int:
     from leakdiff.selftest import run_selftest
 
     return run_selftest(parsed.plants)
+
+
+def _finish(report: Report, parsed: argparse.Namespace, target: Target, known: Baseline | None, name: str) -> int:
+    """Print the report, write the baseline, ask for a second opinion, in this order; return the exit status."""
+    if known is None:
+        status = _deliver(report, parsed.json)
+    else:
+        status = _deliver(known.compare(report, target=name), parsed.json)
+        if parsed.write_baseline and _write_baseline(known.updated(report, target=name), parsed.baseline, report):
+            status = CLEAN
+    if parsed.second_opinion:
+        _second_opinion(report, target, parsed.json)
+    return status
 
 
 def _deliver(report: Report, path: str | None) -> int:
@@ -154,3 +186,52 @@ def _deliver(report: Report, path: str | None) -> int:
         if path is not None:
             write_whole(Path(path), report.json().encode())
     return exit_status(report)
+
+
+def _known(parsed: argparse.Namespace) -> Baseline | None:
+    """Read the baseline before anything runs; one that is to be written need not be there."""
+    if parsed.baseline is None:
+        if parsed.write_baseline:
+            raise BadOption("write-baseline", True, "given together with --baseline PATH")  # noqa: FBT003
+        return None
+    from leakdiff.model.baseline import Baseline
+
+    try:
+        return Baseline.load(parsed.baseline)
+    except BaselineMissing:
+        if not parsed.write_baseline:
+            raise
+        return Baseline()
+
+
+def _write_baseline(known: Baseline, path: str, report: Report) -> bool:
+    """Write the baseline, and tell whether the report was fit for it."""
+    if report.verdict is Verdict.INCONCLUSIVE:
+        print(f"leakdiff: {path} was not written: the check came to no conclusion", file=sys.stderr)
+        return False
+    known.save(path)
+    print(f"leakdiff: {path} now holds {len(known.known):,} known leak(s)", file=sys.stderr)
+    return True
+
+
+def _target_name(parsed: argparse.Namespace) -> str:
+    """Return what a baseline calls the target: files by their path from the baseline's folder, with a callable."""
+    place, colon, name = parsed.target.rpartition(":")
+    if not colon or name.endswith(".py") or "/" in name or "\\" in name:
+        place, name = parsed.target, "step"
+    if parsed.baseline is not None and place.endswith(".py"):
+        with suppress(OSError, ValueError):  # another drive
+            place = Path(os.path.relpath(Path(place).resolve(), Path(parsed.baseline).resolve().parent)).as_posix()
+    return f"{place}:{name}"
+
+
+def _second_opinion(report: Report, target: Target, json_path: str | None) -> None:
+    from leakdiff.second import second_opinion
+
+    try:
+        with _step_prints_elsewhere(json_path):
+            opinion = second_opinion(report, target.step, setup=target.setup, teardown=target.teardown)
+    except KeyboardInterrupt:
+        print("leakdiff: the second opinion was interrupted", file=sys.stderr)
+        return
+    print(f"\n{opinion.text()}", file=sys.stderr if json_path == "-" else sys.stdout)

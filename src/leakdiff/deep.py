@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from leakdiff.capture.owners import LengthWatch
     from leakdiff.capture.sites import Traces
     from leakdiff.capture.tiers import Bench, Deep
-    from leakdiff.model.owner import Accumulation
+    from leakdiff.model.owner import Accumulation, Owner
     from leakdiff.model.signals import Round
 
 DEEP_ROUNDS = 3
@@ -132,12 +132,23 @@ def with_code(suspect: Suspect, moves: Sequence[Moves] = ()) -> Suspect:
         moves: Lines that were seen to do so.
     """
     try:  # TEMPORARY
+        from leakdiff.source.pending import who_cancels
         from leakdiff.source.read import read_code
     except ImportError:
         return suspect
 
     home = suspect.owner.home
-    return suspect if home is None else _bounded_by_code(attrs.evolve(suspect, code=read_code(home, moves)))
+    if home is None:
+        return suspect
+    code = read_code(home, moves)
+    if suspect.owner.waiting or _holds_pending(suspect.owner):
+        code = attrs.evolve(code, pending=who_cancels(suspect.owner.born))
+    return _bounded_by_code(attrs.evolve(suspect, code=code))
+
+
+def _holds_pending(owner: Owner) -> bool:
+    """Tell whether tasks, futures or timers are on the way from an owner to what grows."""
+    return any(step.type.endswith(("Future", "Task", "Timer", "TimerHandle")) for step in owner.steps[owner.depth :])
 
 
 def _bounded_by_code(suspect: Suspect) -> Suspect:

@@ -118,6 +118,38 @@ class CannotRead(LeakdiffError, OSError, ValueError):
         super().__init__(f"{path} cannot be read: {saw}. {todo}")
 
 
+class BaselineMissing(LeakdiffError, FileNotFoundError):
+    """The baseline that was named is not there."""
+
+    slug = "baseline-missing"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"The baseline {path} does not exist. Make it: leakdiff check TARGET --baseline {path} --write-baseline."
+        )
+
+
+class BadBaseline(LeakdiffError, ValueError):
+    """A file holds no baseline that this leakdiff can read."""
+
+    slug = "bad-baseline"
+
+    def __init__(self, path: str, saw: str, todo: str) -> None:
+        super().__init__(f"{path} cannot be used as a baseline: {saw}. {todo}")
+
+
+class StepGone(LeakdiffError, ReferenceError):
+    """The work of a check cannot be run again, because nobody kept it."""
+
+    slug = "step-gone"
+
+    def __init__(self, role: str) -> None:
+        super().__init__(
+            f"the {role} cannot be run again: a report keeps no object of the program, and this {role} was a lambda, "
+            "a partial or a function that is gone. Give it: report.second_opinion(step=..., setup=..., teardown=...)."
+        )
+
+
 class StoreUnusable(LeakdiffError, OSError):
     """A store cannot be opened, read or written; what it holds is as it was."""
 

@@ -15,6 +15,7 @@ from leakdiff.deep import confirming_tier, deep_tier, last_look
 from leakdiff.errors import LeakdiffError
 from leakdiff.interpreter import require_supported_interpreter
 from leakdiff.model.evidence import Evidence
+from leakdiff.model.opinion import WeakWork
 from leakdiff.model.report import Cost, Report
 from leakdiff.options import Options, another_prime, make_options
 
@@ -103,6 +104,7 @@ def _check(step: Step, setup: Step | None, teardown: Step | None, options: Optio
         python=platform.python_version(),
         version=__about__.__version__,
         confidence=judgement.confidence,
+        work=WeakWork(step, setup, teardown),
     )
 
 

@@ -47,6 +47,7 @@ class Root:
         return self.kind in ("frame", "context", "exception")
 
 
+_DEPENDENCIES = ("attr", "attrs", "guppy", "networkx", "objgraph", "psutil", "pympler")
 # Records that threads keep of themselves; a frame's local is a better name for what is in them.
 _THREAD_RECORDS = ("threading", "_thread")
 
@@ -68,7 +69,7 @@ class Roots:
 
 def find_roots(workload: Sequence[tuple[str, Any]] = ()) -> Roots:
     """Return every root; of equally short paths that of the first root wins, so the user's modules lead."""
-    modules = sorted(_modules(), key=lambda root: root.name.partition(".")[0] in sys.stdlib_module_names)
+    modules = sorted(_modules(), key=_familiarity)
     return Roots(
         first=(
             *(root for root in modules if root.name not in _THREAD_RECORDS),
@@ -85,6 +86,12 @@ def find_roots(workload: Sequence[tuple[str, Any]] = ()) -> Roots:
             *_interpreter(),
         ),
     )
+
+
+def _familiarity(root: Root) -> int:
+    """Put the program's modules first, then the standard library, then what may be there for our sake only."""
+    package = root.name.partition(".")[0]
+    return 2 if package in _DEPENDENCIES else int(package in sys.stdlib_module_names)
 
 
 def start_of(chain: list[Any], root: Root) -> tuple[str, str, str, list[Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import gc
 import itertools
 import os
@@ -13,7 +12,6 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from importlib.util import decode_source
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,13 +22,13 @@ from leakdiff.capture.kinds import PLAIN, derives, make_kinds, type_name
 from leakdiff.capture.references import references
 from leakdiff.model.heap import Site
 from leakdiff.model.snapshot import SiteCount
+from leakdiff.source_files import SourceFiles, read_text
+from leakdiff.source_files import is_own_file as is_own_file  # noqa: PLC0414  # all of capture asks it here
 
 _SAMPLE = 100
 _MOST_MEMBERS = 500_000
 _MOST_SITES = 500
 _MOST_TRACES = 24 << 20  # bytes of traces, about 200,000 of them: read in 0.1 s
-_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_SHIPPED_WORKLOADS = tuple(os.path.join(_OWN, name) for name in ("demo", "selftest_plants"))
 _STDLIB = tuple(os.path.normpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib"))
 _ASKED = (f"{os.sep}tracemalloc.py", f"{os.sep}pympler{os.sep}asizeof.py")  # what they allocate, they do for us
 _INSTALLED = ("site-packages", "dist-packages")
@@ -64,11 +62,6 @@ class Tracing:
     ) -> None:
         if self._ours:
             tracemalloc.stop()
-
-
-def is_own_file(path: str) -> bool:
-    """Tell whether a file is leakdiff's own machinery."""
-    return path.startswith(_OWN) and not path.startswith(_SHIPPED_WORKLOADS)
 
 
 def is_installed(path: str) -> bool:
@@ -218,7 +211,7 @@ def _site(line: Line, texts: dict[str, list[str]]) -> Site:
     """Describe one line of hundreds: to parse all their files would take seconds, and stop all threads for each."""
     path, number = line
     if path not in texts:
-        texts[path] = _read_text(path).splitlines()
+        texts[path] = read_text(path).splitlines()
     return Site(file=path, line=number, function=function_at(texts[path], number), code="")
 
 
@@ -252,17 +245,11 @@ def _is_ours(stack: Sequence[Line]) -> bool:
     return len(inside) < len(stack) and not any(is_users_file(file) for file, _ in inside)
 
 
-@attrs.frozen
-class _Source:
-    lines: tuple[str, ...] = ()
-    functions: tuple[tuple[int, int, str], ...] = ()
-
-
 @attrs.define
 class Sources:
     """Reads source files once each, to say which function a line lies in; leaves ``linecache`` alone."""
 
-    _files: dict[str, _Source] = attrs.field(factory=dict)
+    _files: SourceFiles = attrs.field(factory=SourceFiles)
 
     def sites(self, stack: Stack) -> tuple[Site, ...]:
         """Return the lines of a stack worth showing, innermost first.
@@ -280,36 +267,5 @@ class Sources:
 
     def site(self, path: str, line: int) -> Site:
         """Describe one line."""
-        if path not in self._files:
-            self._files[path] = _read_source(path)
-        source = self._files[path]
-        code = source.lines[line - 1].strip() if 0 < line <= len(source.lines) else ""
-        around = [found for found in source.functions if found[0] <= line <= found[1]]
-        return Site(file=path, line=line, function=max(around)[2] if around else "", code=code)
-
-
-def _read_source(path: str) -> _Source:
-    text = _read_text(path)
-    try:
-        return _Source(tuple(text.splitlines()), tuple(_functions_in(ast.parse(text), "")))
-    except (SyntaxError, ValueError, RecursionError):
-        return _Source()
-
-
-def _read_text(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            return decode_source(file.read())
-    except (OSError, SyntaxError, ValueError):
-        return ""
-
-
-def _functions_in(node: ast.AST, prefix: str) -> Iterator[tuple[int, int, str]]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            name = f"{prefix}{child.name}"
-            if not isinstance(child, ast.ClassDef):
-                yield child.lineno, child.end_lineno or child.lineno, name
-            yield from _functions_in(child, f"{name}.")
-        else:
-            yield from _functions_in(child, prefix)
+        code, function = self._files.line(path, line), self._files.function_at(path, line)
+        return Site(file=path, line=line, function=function, code=code)

@@ -92,6 +92,7 @@ class Code:
         summary: One sentence, such as ``1 insert, 1 removal, and the removal runs only if driver.accepted (line 56)``.
         bound: A limit that the code enforces: a removal that runs when the owner's length passes a number.
         missing: Why there is nothing to read, in a sentence, where there is not.
+        pending: Who cancels the tasks, futures or timers among the entries, in a sentence.
     """
 
     puts: tuple[CodeSite, ...] = ()
@@ -99,6 +100,7 @@ class Code:
     summary: str = ""
     bound: Bound | None = None
     missing: str = ""
+    pending: str = ""
 
 
 @attrs.frozen

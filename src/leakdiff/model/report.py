@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -13,11 +13,14 @@ from leakdiff.model.cause import Cause
 from leakdiff.model.code import Code
 from leakdiff.model.heap import Bound, Site, Step
 from leakdiff.model.native import NativeEvidence
+from leakdiff.model.opinion import SecondOpinion, WeakWork
 from leakdiff.model.series import Shape
 from leakdiff.model.signals import Rate, Round
 
 if TYPE_CHECKING:
     import networkx as nx
+
+    from leakdiff.model.baseline import Baseline
 
 
 class Verdict(enum.StrEnum):
@@ -154,6 +157,7 @@ class Report:
         version: Version of leakdiff.
         confidence: How sure the verdict is, because of what, and what would make it surer, in a sentence.
         fixed: Owners of the baseline's findings that were not found any more.
+        work: Weak references to what was checked, for a second opinion.
         unit: What rates count by, in the singular: ``unit`` of work, or ``second`` or ``hour`` of live traffic.
     """
 
@@ -168,6 +172,7 @@ class Report:
     unit: str = "unit"
     confidence: str = ""
     fixed: tuple[str, ...] = ()
+    work: WeakWork | None = attrs.field(default=None, eq=False, repr=False)
 
     def __str__(self) -> str:
         from leakdiff.render.text import headline
@@ -203,11 +208,42 @@ class Report:
 
         return as_dict(self)
 
-    def expect_clean(self) -> None:
-        """Raise unless nothing leaks: one line at the end of a test.
+    def second_opinion(
+        self,
+        step: Callable[..., Any] | None = None,
+        *,
+        setup: Callable[..., Any] | None = None,
+        teardown: Callable[..., Any] | None = None,
+        units: int | None = None,
+    ) -> SecondOpinion:
+        """Ask objgraph, pympler and guppy3 the same question, and say where they agree, differ, or cannot see.
+
+        Args:
+            step: What was checked; needed where it is gone meanwhile, as a lambda is.
+            setup: As for ``leakdiff.check``.
+            teardown: As for ``leakdiff.check``.
+            units: Units of work between two looks of a peer; as many as in a round of the check, if None.
 
         Raises:
-            LeakFound: If the verdict is LEAK, NATIVE or INCONCLUSIVE; carries the report.
+            StepGone: If the report's step is gone and none is given.
         """
-        if self.verdict in (*ACCUSING, Verdict.INCONCLUSIVE):
-            raise LeakFound(self.text(), self)
+        from leakdiff.second import second_opinion
+
+        return second_opinion(self, step, setup=setup, teardown=teardown, units=units, work=self.work)
+
+    def expect_clean(self, *, baseline: Baseline | None = None, target: str = "") -> None:
+        """Raise unless nothing leaks: one line at the end of a test.
+
+        Args:
+            baseline: Leaks that are known and accepted for now.
+            target: The name under which the baseline has what was checked.
+
+        Raises:
+            LeakFound: If the verdict is LEAK or NATIVE, by a leak that is not in the baseline, or INCONCLUSIVE; carries
+                the report.
+        """
+        from leakdiff.model.baseline import new_leaks
+
+        report = self if baseline is None else baseline.compare(self, target=target)
+        if report.verdict is Verdict.INCONCLUSIVE or (report.verdict in ACCUSING and new_leaks(report)):
+            raise LeakFound(report.text(), report)

@@ -79,6 +79,7 @@ def _code(code: Code) -> dict[str, Any]:
         "gones": [_code_site(found) for found in code.gones],
         "summary": code.summary,
         "missing": code.missing or None,
+        "pending": code.pending or None,
     }
 
 

@@ -17,7 +17,7 @@ def render_opinion(opinion: SecondOpinion) -> str:
 
 def _block(opinion: PeerOpinion, unit: str) -> str:
     seen = opinion.sighting
-    title = f"  {seen.peer} {seen.version}".rstrip()
+    title = f"  {printable(f'{seen.peer} {seen.version}'.rstrip())}"
     if seen.absent:
         return f"{title}: {opinion.stance}\n    why   {printable(seen.absent)}"
     rows = (

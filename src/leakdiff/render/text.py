@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
+from leakdiff.model.baseline import novelty_sentence
 from leakdiff.model.code import Code, CodeSite
 from leakdiff.model.heap import Site
 from leakdiff.model.native import NativeEvidence
@@ -34,6 +35,8 @@ def render_text(report: Report) -> str:
         blocks = [headline(report)]
     if len(told) > _MOST_FINDINGS:
         blocks.append(f"  and {len(told) - _MOST_FINDINGS} smaller findings (--json has them all)")
+    if beside := novelty_sentence(report):
+        blocks.append(f"  beside the baseline: {printable(beside)}")
     if report.not_analysed:
         blocks.append("\n".join(f"  note   {printable(note)}" for note in report.not_analysed))
     return "\n\n".join(blocks)
@@ -56,7 +59,8 @@ def printable(text: str) -> str:
 
 
 def _title(finding: Finding, unit: str) -> str:
-    return f"{finding.verdict}  {_claim(finding, unit)}    [{finding.fingerprint}]"
+    novelty = f" {finding.novelty}" if finding.novelty else ""
+    return f"{finding.verdict}{novelty}  {_claim(finding, unit)}    [{finding.fingerprint}]"
 
 
 def _claim(finding: Finding, unit: str) -> str:
@@ -138,6 +142,8 @@ def _code_rows(code: Code) -> Iterator[tuple[str, str]]:
         yield "put", _code_site(found)
     for found in code.gones[:_MOST_SITES]:
         yield "gone", _code_site(found)
+    if code.pending:
+        yield "ends", code.pending
     if code.summary or code.missing:
         yield "code", "; ".join(text for text in (code.summary, code.missing) if text)
 

@@ -1,0 +1,100 @@
+"""Source files as text, lines, trees and functions, each read once; ``linecache`` is left alone."""
+
+from __future__ import annotations
+
+import ast
+import bisect
+import os
+import warnings
+from collections.abc import Iterator
+from importlib.util import decode_source
+from pathlib import Path
+
+import attrs
+
+_OWN = str(Path(__file__).absolute().parent) + os.sep
+_SHIPPED_WORKLOADS = tuple(_OWN + name for name in ("demo", "selftest_plants"))
+
+Function = tuple[int, int, str]  # first line, last line, name
+
+
+def is_own_file(path: str) -> bool:
+    """Tell whether a file is leakdiff's own machinery."""
+    return path.startswith(_OWN) and not path.startswith(_SHIPPED_WORKLOADS)
+
+
+def read_text(path: str) -> str:
+    """Return the text of a source file; empty where it cannot be read as such."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  # names of code objects are strings, and need not exist
+            return decode_source(file.read())
+    except (OSError, SyntaxError, ValueError):
+        return ""
+
+
+def parse(text: str) -> ast.Module | None:
+    """Return the tree of a source; None where this Python cannot parse it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the compiler thinks of a user's escapes is not ours to say
+        try:
+            return ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):  # MemoryError: nested too deeply
+            return None
+
+
+@attrs.define
+class SourceFiles:
+    """Reads source files once each; keeps text and functions, and no tree."""
+
+    _texts: dict[str, str] = attrs.field(factory=dict)
+    _lines: dict[str, tuple[str, ...]] = attrs.field(factory=dict)
+    _functions: dict[str, tuple[Function, ...]] = attrs.field(factory=dict)
+
+    def text(self, path: str) -> str:
+        """Return the text of a file; empty where it cannot be read."""
+        if path not in self._texts:
+            self._texts[path] = read_text(path)
+        return self._texts[path]
+
+    def lines(self, path: str) -> tuple[str, ...]:
+        """Return the lines of a file, without their ends."""
+        if path not in self._lines:
+            self._lines[path] = tuple(self.text(path).split("\n"))
+        return self._lines[path]
+
+    def line(self, path: str, number: int) -> str:
+        """Return one line without its indentation; empty where there is none of this number."""
+        lines = self.lines(path)
+        return lines[number - 1].strip() if 0 < number <= len(lines) else ""
+
+    def function_at(self, path: str, number: int) -> str:
+        """Return the innermost function that a line lies in, such as ``Emitter.on``; empty outside of any."""
+        functions = self._functions_of(path)
+        for at in range(bisect.bisect_right(functions, number, key=lambda found: found[0]) - 1, -1, -1):
+            if functions[at][1] >= number:
+                return functions[at][2]
+        return ""
+
+    def tree(self, path: str) -> ast.Module | None:
+        """Parse a file, each time anew: trees are large, and one caller needs each."""
+        return parse(self.text(path))
+
+    def _functions_of(self, path: str) -> tuple[Function, ...]:
+        if path not in self._functions:
+            tree = self.tree(path)
+            self._functions[path] = () if tree is None else tuple(sorted(_functions_in(tree)))
+        return self._functions[path]
+
+
+def _functions_in(tree: ast.Module) -> Iterator[Function]:
+    todo: list[tuple[ast.AST, str]] = [(tree, "")]
+    while todo:
+        node, prefix = todo.pop()
+        for child in ast.iter_child_nodes(node):
+            inner = prefix
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                inner = f"{prefix}{child.name}."
+                if not isinstance(child, ast.ClassDef):
+                    yield child.lineno, child.end_lineno or child.lineno, f"{prefix}{child.name}"
+            if not isinstance(child, ast.expr):  # no definition stands inside an expression
+                todo.append((child, inner))
