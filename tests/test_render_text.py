@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 
 from builder import one_round
+from leakdiff.model.cause import Cause
+from leakdiff.model.code import Code, CodeSite
 from leakdiff.model.heap import Bound, Site, Step
-from leakdiff.model.report import Finding, Report, TypeGrowth, Verdict
+from leakdiff.model.native import CCall, NativeEvidence
+from leakdiff.model.report import Finding, Novelty, Report, TypeGrowth, Verdict
 from leakdiff.model.signals import Phase, Rate
 from leakdiff.render.text import headline, printable, render_text, short_path, size
 from strategies import reports, texts
@@ -75,6 +78,71 @@ def test_a_leak_is_told_on_the_first_screen() -> None:
           why    grew in 5 of 5 further rounds by 1.00 entries per unit, up to 1,512, and no bound was found
           fix    remove the entry on every path (try/finally), or bound the container (maxsize, TTL)
     """)
+
+
+PUT = CodeSite(Site("app/matching.py", 44, "find_driver", "_inflight[rid] = result"), "[key] =", per_unit=1.0)
+GONE = CodeSite(
+    Site("app/matching.py", 57, "find_driver", "del _inflight[rid]"), "del", "only if driver.accepted (line 56)"
+)
+CODE = Code(
+    (PUT,),
+    (GONE,),
+    "1 insert, 1 removal, and the removal runs only if driver.accepted (line 56)",
+    pending="nobody cancels `answer`: no line of this file calls cancel()",
+)
+CAUSE = Cause("module-cache", "unbounded cache in a module", "Its entries stay.", "bound it", "pass")
+
+
+def test_the_code_behind_an_owner_stands_below_its_birth() -> None:
+    """The lines that put entries in and take them out, with what they hang on, who else holds them, and the cause."""
+    finding = attrs.evolve(
+        INFLIGHT,
+        per_entry=None,
+        waiting=(Site("app/matching.py", 61, "wait", "await call.answer"),),
+        code=CODE,
+        cause=CAUSE,
+        artefact="pytest keeps it",
+        shared_with=("app.index",),
+        retained=64.0,
+        novelty=Novelty.NEW,
+    )
+    report = attrs.evolve(report_of(finding), confidence="sure: memory blocks grew in 12 of 12 rounds")
+
+    assert render_text(report) == text_of("""
+        leakdiff: LEAK NEW  app.matching._inflight grows by 1.00 entries per unit, never shrinks    [3f9a2c]
+
+          what   +303 app.matching.Result   +303 dict   +303 bytes      in 303 units
+          owner  app.matching._inflight     dict, 1,512 entries         keys: str 'req-' + 8 hex
+          also   held by app.index: without app.matching._inflight alone, 64 B per unit would go
+          path   module app.matching ─ _inflight ─ [*] ─ app.matching.Result
+          born   app/matching.py:41  in find_driver        result = Result(rid, driver)
+          waits  app/matching.py:61  in wait               await call.answer
+          put    app/matching.py:44  in find_driver        _inflight[rid] = result
+          gone   app/matching.py:57  in find_driver        del _inflight[rid]      only if driver.accepted (line 56)
+          ends   nobody cancels `answer`: no line of this file calls cancel()
+          code   1 insert, 1 removal, and the removal runs only if driver.accepted (line 56)
+          why    grew in 5 of 5 further rounds by 1.00 entries per unit, up to 1,512, and no bound was found
+          known  pytest keeps it
+          cause  unbounded cache in a module: Its entries stay. (docs/causes/module-cache.md)
+          fix    remove the entry on every path (try/finally), or bound the container (maxsize, TTL)
+
+          sure: memory blocks grew in 12 of 12 rounds
+
+          beside the baseline: 1 leak is NEW, 0 KNOWN to the baseline
+    """)
+
+
+def test_a_native_leak_names_the_c_function_and_its_version() -> None:
+    """Which function leaves how much, from which release, what the reference counts say, and how to see it again."""
+    call = CCall("ujson.dump", "ujson", "ujson 5.12.0", calls=1.0, bytes=3_216.0, blocks=0.0)
+    native = NativeEvidence("C heap", (call,), "reference count 2, 1 visible referrer", "leakdiff check case.py:step")
+    text = render_text(report_of(attrs.evolve(C_HEAP, native=native)))
+
+    assert text.splitlines()[3:6] == [
+        "  call   ujson.dump()  leaves 3.1 KiB of the C heap per unit, called 1.00 times     ujson 5.12.0",
+        "  refs   reference count 2, 1 visible referrer",
+        "  again  leakdiff check case.py:step",
+    ]
 
 
 def test_a_set_has_members_and_no_keys() -> None:

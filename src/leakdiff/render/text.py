@@ -35,6 +35,8 @@ def render_text(report: Report) -> str:
         blocks = [headline(report)]
     if len(told) > _MOST_FINDINGS:
         blocks.append(f"  and {len(told) - _MOST_FINDINGS} smaller findings (--json has them all)")
+    if report.confidence:
+        blocks.append(f"  {printable(report.confidence)}")
     if beside := novelty_sentence(report):
         blocks.append(f"  beside the baseline: {printable(beside)}")
     if report.not_analysed:

@@ -25,6 +25,13 @@ from leakdiff.source.words import (
 )
 
 _WORD = re.compile(r"[A-Z]?[a-z]+")
+_OPERATORS = {
+    "[key] =": "__setitem__",
+    "[key] +=": "__setitem__",
+    "del": "__delitem__",
+    "+=": "__iadd__",
+    "|=": "__ior__",
+}
 _ON_CREATES = ("defaultdict", "Counter")
 _NO_GROWTH_BY_ITEM = ("list", "deque", "tuple", "bytearray", "array")
 
@@ -41,6 +48,7 @@ class Operation:
         is_weak: Whether it counts only where nothing better is found.
         when: For a callback, when it is called.
         function: The function it belongs to, where it stands in none.
+        is_call: Whether it only calls a method that does it, and that was read.
     """
 
     doing: Doing
@@ -50,6 +58,7 @@ class Operation:
     is_weak: bool = False
     when: str = ""
     function: str = ""
+    is_call: bool = False
 
     @property
     def line(self) -> int:
@@ -81,7 +90,15 @@ class Reader:
         """Yield what the file does to the owner."""
         for ref in self.refs.values():
             for found in self._around(ref):
-                yield from self._at_its_depth(found)
+                yield from self._at_its_depth(attrs.evolve(found, is_call=self._is_call(found)))
+
+    def _is_call(self, found: Operation) -> bool:
+        """Tell whether an operation only calls a method that the owner's class defines itself."""
+        if isinstance(found.ref.node, ast.Call):  # super().append() is the real thing
+            return False
+        if isinstance(found.node, ast.Attribute) and found.node is not found.ref.node:
+            return found.node.attr in self.own_methods
+        return _OPERATORS.get(found.how, "") in self.own_methods
 
     def _at_its_depth(self, found: Operation) -> Iterator[Operation]:
         """Yield an operation as what it is for the owner: its entries go with what they lie under."""
@@ -126,9 +143,6 @@ class Reader:
 
     def _by_item(self, ref: Reference, item: ast.Subscript) -> Iterator[Operation]:
         parent = self.tree.parent(item)
-        own = "__delitem__" if isinstance(item.ctx, ast.Del) else "__setitem__"
-        if own in self.own_methods and not isinstance(item.ctx, ast.Load):
-            return  # what its own method does is read there
         if isinstance(item.ctx, ast.Del):
             yield Operation(Doing.GONE, "del", item, ref)
         elif isinstance(parent, ast.AugAssign) and parent.target is item:
@@ -168,8 +182,6 @@ class Reader:
     # -- o.method(...) -----------------------------------------------------------------------------
 
     def _by_method(self, ref: Reference, attribute: ast.Attribute) -> Iterator[Operation]:
-        if attribute.attr in self.own_methods and not isinstance(ref.node, ast.Call):  # super() is a call
-            return
         doing = self._doing_of(attribute.attr)
         call = self.tree.parent(attribute)
         if isinstance(call, ast.Call) and call.func is attribute:

@@ -39,7 +39,7 @@ class Page:
     @property
     def sure_puts(self) -> list[Operation]:
         """The puts that are surely into this owner."""
-        return [put for put in self.puts if put.ref.is_sure]
+        return [put for put in self.puts if put.ref.is_sure and not put.is_call]
 
 
 def read_pages(shelf: Shelf, known: Known) -> Iterator[Page]:

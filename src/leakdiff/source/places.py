@@ -71,7 +71,8 @@ class Where:
         """Yield the lines of a file that put."""
         conditions = Conditions(page.tree, page.refs, page.puts, page.gones)
         for put in page.puts:
-            yield self._found(page.tree, put, conditions.only(put))
+            found = self._found(page.tree, put, conditions.only(put))
+            yield attrs.evolve(found, role=CALL) if put.is_call else found
 
     def gones(self, page: Page) -> Iterator[Found]:
         """Yield the lines of a file that take out, and the calls of the functions they are in."""
@@ -84,7 +85,8 @@ class Where:
             unreached = self.unreached(page, gone)
             only = conditions.only(gone, unreached) or self.callers.only(calling, function, page.tree.file)
             found = self._found(page.tree, gone, only)
-            yield attrs.evolve(found, role=UNREACHED) if unreached else found
+            role = UNREACHED if unreached else CALL if gone.is_call else ""
+            yield attrs.evolve(found, role=role)
         for one in calls.values():
             yield self._call(one)
 

@@ -51,7 +51,8 @@ def _code(pages: Sequence[Page], where: Where, seen: Seen) -> Code:
     taken = [found.site for found in gones if not found.role]
     never = [found.site for found in gones if found.role == UNREACHED]
     missing = "" if puts or gones else where.missing
-    said = summarise([found.site for found in puts], taken, where.text, never)
+    counted = [found.site for found in puts if not found.role] or [found.site for found in puts]
+    said = summarise(counted, taken, where.text, never)
     return Code(
         puts=tuple(found.site for found in puts)[:_MOST_SITES],
         gones=tuple(found.site for found in gones)[:_MOST_SITES],
