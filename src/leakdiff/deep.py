@@ -131,11 +131,8 @@ def with_code(suspect: Suspect, moves: Sequence[Moves] = ()) -> Suspect:
         suspect: An owner that is accused.
         moves: Lines that were seen to do so.
     """
-    try:  # TEMPORARY
-        from leakdiff.source.pending import who_cancels
-        from leakdiff.source.read import read_code
-    except ImportError:
-        return suspect
+    from leakdiff.source.pending import who_cancels
+    from leakdiff.source.read import read_code
 
     home = suspect.owner.home
     if home is None:
