@@ -214,7 +214,7 @@ def test_objects_in_a_structured_array_are_found() -> None:
 
 
 HOLDERS = {
-    "lru": ("lru.LRU(10**6)", "_kept[next(_numbers)] = Result()", "FILLING"),
+    "lru": ("lru.LRU(10**6)", "_kept[next(_numbers)] = Result(Result())", "FILLING"),
     "ahocorasick": ("ahocorasick.Automaton()", "_kept.add_word(f'w{next(_numbers)}', Result())", "LEAK"),
     "rpds": ("rpds.HashTrieMap()", "_kept = _kept.insert(next(_numbers), Result())", "LEAK"),
 }
@@ -234,7 +234,8 @@ _kept = {made}
 
 
 class Result:
-    pass
+    def __init__(self, inner=None):
+        self.inner = inner
 
 
 def step():

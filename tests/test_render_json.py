@@ -79,7 +79,7 @@ def test_a_finding_as_json() -> None:
         ],
         "key_shape": "str 'req-' + 8 hex",
         "sites": [{"file": "app/matching.py", "line": 41, "function": "find_driver"}],
-        "per_unit": {"objects": 3.0, "bytes": 2_355.2, "blocks": 6.0, "native_bytes": None},
+        "per_unit": {"objects": 3.0, "bytes": 2_355.2, "blocks": 6.0, "native_bytes": None, "descriptors": None},
         "per_entry": 2_355.2,
         "entries_per_unit": 1.0,
         "bound": None,
@@ -125,7 +125,7 @@ def test_json_has_exactly_the_documented_keys(report: Report) -> None:
     assert all(set(measured) == ROUND for measured in written["rounds"])
     for finding in written["findings"]:
         assert set(finding) == FINDING
-        assert set(finding["per_unit"]) == {"objects", "bytes", "blocks", "native_bytes"}
+        assert set(finding["per_unit"]) == {"objects", "bytes", "blocks", "native_bytes", "descriptors"}
         assert finding["bound"] is None or set(finding["bound"]) == {"kind", "limit", "filled"}
         assert all(set(step) == {"step", "type"} for step in finding["path"])
         assert all(set(growth) == {"name", "per_unit", "count", "site"} for growth in finding["types"])

@@ -10,7 +10,7 @@ import pytest
 from builder import UNITS, bound, growing, orphaned, rounds_of
 from leakdiff.judge.verdicts import Judgement, judge
 from leakdiff.model.evidence import Evidence, Survivor, Suspect
-from leakdiff.model.heap import Site
+from leakdiff.model.heap import Site, Step
 from leakdiff.model.owner import EntryType
 from leakdiff.model.report import Verdict
 from leakdiff.model.series import Growth, series_of
@@ -351,26 +351,49 @@ def test_descriptors_that_stay_open_are_a_leak() -> None:
 
 
 @pytest.mark.parametrize(
-    ("begins", "facts"),
+    ("slug", "facts"),
     [
-        ("remove the entry on every path", {"type": "dict"}),
-        ("remove what is appended", {"type": "list"}),
-        ("drain it", {"type": "collections.deque"}),
-        ("producers outrun consumers", {"type": "_queue.SimpleQueue"}),
-        ("discard the member", {"type": "set"}),
-        ("a mutable default argument", {"name": "app.add.__defaults__['seen']", "type": "list"}),
-        ("an unbounded cache", {"name": "app.parse cache"}),
-        ("the threads never end", {"name": "threading._active"}),
-        ("a local of a function that never returns", {"name": "thread worker: app.run local jobs"}),
-        ("", {"bound": bound(312)}),
+        ("unbounded-module-cache", {"type": "dict", "key_shape": "str 'req-' + 8 hex"}),
+        ("mutable-default", {"name": "app.add.__defaults__['seen']", "type": "list"}),
+        (None, {"bound": bound(312)}),
     ],
 )
-def test_advice_goes_with_the_pattern(begins: str, facts: dict[str, Any]) -> None:
-    """What to do depends on the kind of owner; where nothing leaks there is nothing to do."""
-    (finding,) = judged(grown(growing("cache", **facts))).findings
+def test_a_finding_names_its_cause_and_what_to_do(slug: str | None, facts: dict[str, Any]) -> None:
+    """What to do depends on the kind of mistake; where nothing leaks there is nothing to do."""
+    steps = (Step("app", "module"), Step(".add", "function app.add"), Step(".__defaults__['seen']", "list"))
+    more = {"steps": steps, "depth": 3} if "name" in facts else {}
+    (finding,) = judged(grown(growing("cache", **facts, **more))).findings
 
-    assert finding.advice.startswith(begins)
-    assert bool(finding.advice) == bool(begins)
+    assert (finding.cause and finding.cause.slug) == slug
+    assert finding.advice == (finding.cause.fix if finding.cause else "")
+
+
+def test_what_a_tool_keeps_is_excused_with_its_reason() -> None:
+    """What pytest keeps of a test is no fault of the program; it is shown all the same."""
+    steps = (
+        Step("_pytest.logging", "module"),
+        Step(".handler", "_pytest.logging.LogCaptureHandler"),
+        Step(".records", "list"),
+    )
+    kept = growing("kept", steps=steps, depth=3, type="list")
+    judgement = judged(
+        grown(attrs.evolve(kept, owner=attrs.evolve(kept.owner, name="_pytest.logging.handler.records")))
+    )
+    (finding,) = judgement.findings
+
+    assert finding.verdict is Verdict.STABLE
+    assert finding.artefact == finding.because == "pytest keeps the log records of a test until it has ended"
+    assert judgement.verdict is Verdict.STABLE
+
+
+def test_a_leak_in_a_registry_of_the_interpreter_stays_one() -> None:
+    """Whoever makes a class in a loop fills linecache: the reason is a note, and the leak a leak."""
+    steps = (Step("linecache", "module"), Step(".cache", "dict"))
+    kept = growing("kept", steps=steps, depth=2)
+    (finding,) = judged(grown(attrs.evolve(kept, owner=attrs.evolve(kept.owner, name="linecache.cache")))).findings
+
+    assert finding.verdict is Verdict.LEAK
+    assert finding.artefact
 
 
 def test_an_owner_inside_a_growing_owner_is_part_of_it() -> None:

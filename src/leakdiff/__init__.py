@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from leakdiff.__about__ import __version__
 
 if TYPE_CHECKING:
+    from leakdiff.capture.adapters import register_adapter, unregister_adapter
     from leakdiff.capture.traffic import count_units
     from leakdiff.errors import LeakdiffError, LeakFound
     from leakdiff.live import diff, explain, snapshot, trend, watch, watching
@@ -38,12 +39,15 @@ __all__ = [
     "count_units",
     "diff",
     "explain",
+    "register_adapter",
     "snapshot",
     "trend",
+    "unregister_adapter",
     "watch",
     "watching",
 ]
 _HOMES = {
+    "capture.adapters": ("register_adapter", "unregister_adapter"),
     "capture.traffic": ("count_units",),
     "errors": ("LeakFound", "LeakdiffError"),
     "live": ("diff", "explain", "snapshot", "trend", "watch", "watching"),

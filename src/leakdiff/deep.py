@@ -10,11 +10,10 @@ import attrs
 from leakdiff.model.code import Moves
 from leakdiff.model.evidence import Evidence, Survivor, Suspect
 from leakdiff.model.report import ACCUSING
-from leakdiff.model.signals import LEAST_BLOCKS, LEAST_NATIVE
 
 if TYPE_CHECKING:
     from leakdiff.capture.owners import LengthWatch
-    from leakdiff.capture.sites import Traces
+    from leakdiff.capture.sites import Line, Traces
     from leakdiff.capture.tiers import Bench, Deep
     from leakdiff.model.owner import Accumulation, Owner
     from leakdiff.model.signals import Round
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 DEEP_ROUNDS = 3
 _MOST_SUSPECTS = 12
 _MOST_READ = 4  # owners of which the source is read
+_TELLING = 0.2  # share of the blocks that a line must leave to be looked into
 
 
 def confirming_tier(bench: Bench, evidence: Evidence) -> Evidence:
@@ -42,6 +42,7 @@ def deep_tier(bench: Bench, evidence: Evidence) -> Evidence:
     """Walk the heap before and after further rounds: what grew, who holds it, how that goes on, which lines do it."""
     if not evidence.growing:
         return evidence
+    from leakdiff.capture.native import orphan_references
     from leakdiff.capture.owners import OwnerReader, watch_lengths
     from leakdiff.capture.tiers import deep_rounds, traced_round, watched_rounds
     from leakdiff.ownership import accumulate  # noqa: F401 - networkx is imported before anything is measured
@@ -52,6 +53,7 @@ def deep_tier(bench: Bench, evidence: Evidence) -> Evidence:
     reader = OwnerReader(deep.newborn, deep.roots)
     owners = [reader.read(accumulation) for accumulation in found]
     holders = [reader.holders(accumulation) for accumulation in found]
+    references = [orphan_references(deep.newborn, accumulation) for accumulation in found]
     watch = watch_lengths(reader, found)
     units, is_whole, bench.walked = deep.units, deep.is_whole, len(deep.newborn.walk.addresses)
     del deep, reader
@@ -65,6 +67,7 @@ def deep_tier(bench: Bench, evidence: Evidence) -> Evidence:
             lengths=watch.lengths(position),
             units=tuple(measured.units for measured in watched),
             rate=(accumulation.entries or accumulation.buffer_bytes) / units,
+            references=references[position],
         )
         for position, (accumulation, owner) in enumerate(zip(found, owners, strict=True))
     ]
@@ -79,21 +82,48 @@ def last_look(bench: Bench, evidence: Evidence) -> Evidence:
 
     if not evidence.growing or is_accounted_for(evidence):
         return evidence
-    return _line_tier(bench, confirming_tier(bench, evidence))
+    return _native_tier(bench, confirming_tier(bench, evidence))
 
 
-def _line_tier(bench: Bench, evidence: Evidence) -> Evidence:
-    """Where the C heap alone grows, find the lines that make it."""
-    growing = {growth.signal: growth.rate for growth in evidence.growing}
-    if growing.get("native_bytes", 0.0) < LEAST_NATIVE or growing.get("blocks", 0.0) > LEAST_BLOCKS:
+def _native_tier(bench: Bench, evidence: Evidence) -> Evidence:
+    """Where no Python object owns what grows, find the lines and C functions that make it."""
+    from leakdiff.capture import native
+    from leakdiff.judge.verdicts import DESCRIPTORS, without_owner
+
+    found = without_owner(evidence)
+    if not found:
         return evidence
-    from leakdiff.capture.sites import Sources
+    rate, kind = found[0].per_unit, found[0].owner_type
+    if kind == DESCRIPTORS:
+        return _with_lines(evidence, native.descriptor_lines(bench, rate.descriptors or 0.0))
+    if kind == native.C_HEAP:
+        return _with_c_heap(bench, evidence, rate.native_bytes or 0.0)
+    orphans = [suspect for suspect in evidence.suspects if suspect.found.orphan]
+    is_cycle = bool(orphans) and orphans[0].found.cyclic
+    stays = native.Stays(rate.blocks or 0.0, rate.bytes)
+    telling = [survivor for survivor in evidence.survivors if survivor.blocks >= _TELLING * stays.blocks]
+    lines = [(site.file, site.line) for survivor in telling for site in survivor.sites]
+    kind = native.HIDDEN_CYCLE if is_cycle else native.LEAKED_REFERENCES
+    references = orphans[0].references if orphans else ""
+    return attrs.evolve(evidence, native=native.native_evidence(bench, kind, stays, lines, references))
+
+
+def _with_c_heap(bench: Bench, evidence: Evidence, rate: float) -> Evidence:
+    from leakdiff.capture import native
     from leakdiff.capture.tiers import native_lines
 
+    lines = native.likeliest(native_lines(bench, rate), rate)
+    stays = native.Stays(0.0, rate)
+    found = native.native_evidence(bench, native.C_HEAP, stays, [line for line, _ in lines])
+    return attrs.evolve(_with_lines(evidence, lines), native=found)
+
+
+def _with_lines(evidence: Evidence, lines: Sequence[tuple[Line, float]]) -> Evidence:
+    """Take lines of a round measured by line for what survives."""
+    from leakdiff.capture.sites import Sources
+
     sources = Sources()
-    lines = native_lines(bench, growing["native_bytes"])
-    survivors = tuple(Survivor((sources.site(*line),), 0.0, size) for line, size in lines)
-    return attrs.evolve(evidence, survivors=survivors)
+    return attrs.evolve(evidence, survivors=tuple(Survivor((sources.site(*line),), 0.0, left) for line, left in lines))
 
 
 def _with_sites(suspects: list[Suspect], traces: Traces) -> dict[str, Any]:

@@ -22,10 +22,11 @@ _SECONDS = 120
 
 @attrs.frozen
 class Outcome:
-    """What leakdiff said of one plant or twin."""
+    """What leakdiff said of one plant or twin, and the cause it gave, if any."""
 
     verdict: str
     named: str
+    cause: str | None = None
 
 
 @attrs.frozen
@@ -37,6 +38,7 @@ class Row:
     said: str
     named: str
     right: bool
+    cause: str = ""
 
 
 def run_selftest(names: Sequence[str] = ()) -> int:
@@ -74,12 +76,23 @@ def _judge(plant: Plant) -> list[Row]:
     rows = []
     if plant.leak is not None and plant.expect is not None:
         said = _run(plant.leak, plant.units)
-        right = said.verdict == plant.expect and (plant.owner or "") in said.named
-        rows.append(Row(plant.name, "leak", said.verdict, said.named, right))
+        right = said.verdict == plant.expect and (plant.owner or "") in said.named and _is_cause_right(plant, said)
+        rows.append(Row(plant.name, "leak", said.verdict, said.named, right, _cause(plant, said)))
     said = _run(plant.clean, plant.units)
     right = said.verdict in plant.twin_expect
     rows.append(Row(plant.name, "twin", said.verdict, said.named, right))
     return rows
+
+
+def _is_cause_right(plant: Plant, said: Outcome) -> bool:
+    """Tell whether the cause is the plant's."""
+    return said.cause == plant.cause
+
+
+def _cause(plant: Plant, said: Outcome) -> str:
+    if said.cause is None:
+        return "no cause" if plant.cause else ""
+    return said.cause if said.cause == plant.cause else f"{said.cause}, not {plant.cause}"
 
 
 def _run(target: str, units: int) -> Outcome:
@@ -93,7 +106,9 @@ def _run(target: str, units: int) -> Outcome:
         if not path.is_file():
             return Outcome("ERROR", (ended.stderr.strip().splitlines() or ["no report"])[-1])
         report = json.loads(path.read_text("utf-8"))
-    return Outcome(report["verdict"], _named(report))
+    first = report["findings"][0] if report["findings"] else {}
+    cause = first.get("cause")
+    return Outcome(report["verdict"], _named(report), cause["slug"] if cause else None)
 
 
 def _environment() -> dict[str, str]:
@@ -109,4 +124,4 @@ def _named(report: dict[str, Any]) -> str:
 
 def _line(row: Row) -> str:
     mark = "ok" if row.right else "WRONG"
-    return f"{mark:<5}  {row.plant:<28}  {row.kind:<4}  {row.said:<12}  {row.named}"
+    return f"{mark:<5}  {row.plant:<28}  {row.kind:<4}  {row.said:<12}  {row.cause:<24}  {row.named}".rstrip()

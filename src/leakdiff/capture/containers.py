@@ -8,8 +8,9 @@ import itertools
 import queue
 from typing import Any
 
+from leakdiff.capture.adapters import count
 from leakdiff.capture.attributes import known_attributes
-from leakdiff.capture.kinds import KindsByIdentity, derives
+from leakdiff.capture.kinds import KindsByIdentity, adapter_of, derives
 from leakdiff.capture.references import references
 
 _SAMPLE = 32
@@ -25,6 +26,9 @@ def length_of(obj: Any) -> int:
     for cls in _SIZED:
         if derives(type(obj), cls):
             return int(cls.__len__(obj))
+    adapter = adapter_of(type(obj))
+    if adapter is not None and adapter.holds_entries:
+        return count(adapter, obj)
     attributes = known_attributes(obj)
     return len(attributes) if attributes else len(references(obj, KindsByIdentity()))
 
@@ -37,12 +41,17 @@ def is_lru_cache(obj: Any) -> bool:
 def is_container(obj: Any) -> bool:
     """Tell whether an object holds entries, rather than named attributes as a namespace does."""
     if not derives(type(obj), dict):
-        return derives(type(obj), *_SIZED)
+        return derives(type(obj), *_SIZED) or _is_adapted(type(obj))
     try:
         keys = list(itertools.islice(dict.keys(obj), _SAMPLE))
     except RuntimeError:  # another thread changed it while we looked
         return True
     return not all(type(key) is str and key.isidentifier() for key in keys)
+
+
+def _is_adapted(cls: type) -> bool:
+    adapter = adapter_of(cls)
+    return adapter is not None and adapter.holds_entries
 
 
 def pairs_of(namespace: dict[Any, Any] | None) -> list[tuple[Any, Any]]:

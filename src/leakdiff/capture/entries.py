@@ -10,10 +10,11 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from leakdiff.capture.adapters import number, some_items
 from leakdiff.capture.attributes import known_attributes
 from leakdiff.capture.bounds import attribute_bound, module_bound
 from leakdiff.capture.containers import is_lru_cache, length_of
-from leakdiff.capture.kinds import KindsByIdentity, derives, dict_of_type, type_name
+from leakdiff.capture.kinds import KindsByIdentity, adapter_of, derives, type_name
 from leakdiff.capture.references import references
 from leakdiff.model.heap import Bound
 
@@ -49,6 +50,9 @@ def _newest(obj: Any, count: int) -> tuple[list[Any], list[Any]]:
     if derives(cls, set, frozenset):
         members = list(itertools.islice((set if derives(cls, set) else frozenset).__iter__(obj), count))
         return members, members
+    adapter = adapter_of(cls)
+    if adapter is not None and adapter.items is not None:
+        return some_items(adapter, obj, count)
     attributes = [value for _, value in known_attributes(obj)]
     return [], [*attributes, *references(obj, KindsByIdentity())][:count]
 
@@ -135,9 +139,9 @@ def find_bound(chain: Iterable[Any]) -> Bound | None:
         limit = collections.deque.maxlen.__get__(container)
         if limit is not None:
             return Bound("deque(maxlen)", limit, length_of(container))
-    cls = KindsByIdentity().hider_of(type(container))
-    if cls is not None and "get_size" in dict_of_type(cls):
-        return Bound("LRU(size)", cls.__dict__["get_size"](container), len(cls.__dict__["keys"](container)))
+    adapted = _adapted_bound(container)
+    if adapted is not None:
+        return adapted
     for holder in reversed(above[-4:]):
         if is_lru_cache(holder):
             return _lru_bound(holder, container)
@@ -148,6 +152,14 @@ def find_bound(chain: Iterable[Any]) -> Bound | None:
     if len(above) == 2 and type(above[0]) is dict:
         return module_bound(above[0], above)
     return None
+
+
+def _adapted_bound(container: Any) -> Bound | None:
+    adapter = adapter_of(type(container))
+    limit = number(adapter.limit, container) if adapter is not None and adapter.limit is not None else None
+    if adapter is None or limit is None:
+        return None
+    return Bound(f"{adapter.name.rpartition('.')[2]}(limit)", limit, length_of(container))
 
 
 def _lru_bound(wrapper: Any, container: Any) -> Bound | None:

@@ -7,6 +7,8 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from leakdiff.capture.adapters import Adapter, adapter_named
+
 OWN = -1  # of a class of leakdiff: a snapshot that someone keeps is not part of what we measure
 ATOM = 0  # refers to nothing that could be a path
 PLAIN = 1  # gc.get_referents tells the truth
@@ -17,9 +19,6 @@ MODULE = 5  # walked by its __dict__: get_referents(module) can crash (gh-122695
 INTEGER = 7  # an atom that can grow to any size
 HIDER = 6  # an extension type that hides its contents from gc, and that an adapter can look into
 SUSPENDED = 8  # refers to its locals; a frame that somebody looked at stays with it and has nothing of its own
-
-# Extension types whose contents gc cannot see: where the program has loaded them from, and a name C code must define.
-_HIDERS = (("greenlet", "greenlet", "gr_frame"), ("lru", "LRU", "items"))
 
 _OWN = "leakdiff"
 _SHIPPED_WORKLOADS = ("leakdiff.demo", "leakdiff.selftest_plants")
@@ -55,6 +54,7 @@ _KNOWN: dict[type, int] = {
     types.ClassMethodDescriptorType: ATOM,
 }
 _C_SIZEOF = (types.MethodDescriptorType, types.WrapperDescriptorType)
+_C_SLOTS = (*_C_SIZEOF, types.GetSetDescriptorType)
 
 
 def mro_of(cls: type) -> tuple[type, ...]:
@@ -122,9 +122,18 @@ def loaded(module: str, name: str) -> type | None:
     return found if type(found) is type else None
 
 
+def adapter_of(cls: type) -> Adapter | None:
+    """Return the adapter for a class or what it derives from, by name."""
+    for base in _mro(cls):
+        adapter = adapter_named(type_name(base))
+        if adapter is not None and (not adapter.slot or _is_c(base, adapter.slot)):
+            return adapter
+    return None
+
+
 def _is_c(cls: type, slot: str) -> bool:
     """Tell whether C code defines a name of a class: somebody's own class of the same name is not meant."""
-    return is_exactly(type(_type_dict(cls).get(slot)), types.MethodDescriptorType, types.GetSetDescriptorType)
+    return is_exactly(type(_type_dict(cls).get(slot)), *_C_SLOTS)
 
 
 def make_kinds() -> Kinds:
@@ -152,7 +161,7 @@ class Kinds:
     Attributes:
         table: The kinds seen so far: a plain dict, which the interpreter looks up twice as fast as anything else.
         ndarray: ``numpy.ndarray``, if the program has loaded it.
-        hiders: Extension types that hide their contents and that the program has loaded.
+        failures: What to say of adapters that raised, by the name of their type.
     """
 
     def __init__(self) -> None:
@@ -162,11 +171,7 @@ class Kinds:
             cls = loaded(module, name)
             if cls is not None:
                 self.table[cls] = BUFFER
-        self.hiders = [cls for module, name, slot in _HIDERS if (cls := loaded(module, name)) and _is_c(cls, slot)]
-
-    def hider_of(self, cls: type) -> type | None:
-        """Return the hiding extension type that a class is or derives from."""
-        return next((hider for hider in self.hiders if derives(cls, hider)), None)
+        self.failures: dict[str, str] = {}
 
     def __getitem__(self, cls: type) -> int:
         try:
@@ -182,7 +187,7 @@ class Kinds:
             return NDARRAY
         if derives(cls, types.ModuleType):
             return MODULE
-        if self.hiders and self.hider_of(cls) is not None:
+        if adapter_of(cls) is not None:
             return HIDER
         if not _flags(cls) & _HAVE_GC:
             return ATOM

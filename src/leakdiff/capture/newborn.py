@@ -14,7 +14,19 @@ from typing import Any
 import attrs
 
 from leakdiff.capture.containers import is_container, length_of
-from leakdiff.capture.kinds import ATOM, BUFFER, INTEGER, NDARRAY, OWN, TEXT, buffer_bytes, derives, size_of, type_name
+from leakdiff.capture.kinds import (
+    ATOM,
+    BUFFER,
+    HIDER,
+    INTEGER,
+    NDARRAY,
+    OWN,
+    TEXT,
+    buffer_bytes,
+    derives,
+    size_of,
+    type_name,
+)
 from leakdiff.capture.references import references
 from leakdiff.capture.walk import Below, Walk
 from leakdiff.model.heap import OLD, HeapGraph
@@ -85,7 +97,8 @@ class Newborn:
         node = self._add(obj, OLD)
         self.indexes.append(index)
         grown, references_now = growth
-        entries = length_of(obj) if derives(type(obj), dict) else references_now
+        is_mapping = derives(type(obj), dict) or self.walk.kinds[type(obj)] == HIDER
+        entries = length_of(obj) if is_mapping else references_now
         if references_now > entries > 0:  # keys other than str are references, too
             grown = round(grown * entries / references_now)
         self._grown[node], self._entries[node] = grown, entries
@@ -197,6 +210,10 @@ class Newborn:
             unexplained = sys.getrefcount(self.nodes[node]) - 2 - explained[node]
             self._orphans.append((node, max(0, unexplained)))
 
+    def reference_count(self, node: int) -> tuple[int, int]:
+        """Return how many references there are to an object, ours left out, and how many of them come from nodes."""
+        return sys.getrefcount(self.nodes[node]) - 2, self._targets.count(node)
+
     # -- the value ---------------------------------------------------------------------------------
 
     def as_graph(self, rounds: int, units: int) -> HeapGraph:
@@ -231,7 +248,7 @@ class Newborn:
             atom_types=tuple(atom_names),
             atoms=tuple(atoms),
             orphans=tuple(self._orphans),
-            left_out=tuple(self._left_out),
+            left_out=(*self._left_out, *self.walk.kinds.failures.values()),
         )
 
     def _containers(self) -> Iterable[bool]:

@@ -7,7 +7,8 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
-from leakdiff.capture.frames import locals_of
+from leakdiff.capture.adapters import contents
+from leakdiff.capture.holders import greenlet_locals as greenlet_locals  # noqa: PLC0414  # naming asks it here
 from leakdiff.capture.kinds import (
     BUFFER,
     HIDER,
@@ -16,9 +17,9 @@ from leakdiff.capture.kinds import (
     PLAIN,
     SUSPENDED,
     Kinds,
+    adapter_of,
     dict_of_module,
-    dict_of_type,
-    mro_of,
+    qualname_of,
 )
 
 
@@ -31,10 +32,8 @@ def references(obj: object, kinds: Kinds) -> Sequence[Any]:
         return [dict_of_module(obj)]
     if kind == SUSPENDED:
         return _of_suspended(gc.get_referents(obj))
-    if kind == NDARRAY:
-        return [*gc.get_referents(obj), *array_items(obj, kinds)]
-    if kind == HIDER:
-        return [*gc.get_referents(obj), *_look_into(obj, kinds.hider_of(type(obj)))]
+    if kind in (NDARRAY, HIDER):
+        return [*gc.get_referents(obj), *_look_into(obj, kinds)]
     return ()
 
 
@@ -45,37 +44,15 @@ def _of_suspended(refs: list[Any]) -> list[Any]:
     return [*refs[:at], *refs[end:]] if [type(ref) for ref in refs[end : end + 1]] == [types.FunctionType] else refs
 
 
-def _look_into(obj: object, hider: Any) -> list[Any]:
-    if hider.__name__ == "greenlet":
-        return [value for _, value in greenlet_locals(obj)]
-    return [part for pair in hider.__dict__["items"](obj) for part in pair]
-
-
-def greenlet_locals(obj: object) -> list[tuple[str, Any]]:
-    """Return names and values of the locals of all frames of a suspended greenlet; none if it runs or has ended."""
-    frame = _greenlet_frame(obj)
-    found: list[tuple[str, Any]] = []
-    while frame is not None:
-        found.extend(locals_of(frame).items())
-        frame = frame.f_back
-    return found
-
-
-def _greenlet_frame(obj: object) -> types.FrameType | None:
-    for cls in mro_of(type(obj)):
-        descriptor = dict_of_type(cls).get("gr_frame")
-        if type(descriptor) is types.GetSetDescriptorType:
-            frame = descriptor.__get__(obj)
-            return frame if type(frame) is types.FrameType else None
-    return None
-
-
-def array_items(obj: object, kinds: Kinds) -> list[Any]:
-    """Return what a numpy object array holds, empty places left out, or the array it is a view of."""
-    cls: Any = kinds.ndarray
-    base = cls.__dict__["base"].__get__(obj)
-    if base is not None:
-        return [base]
-    if cls.__dict__["dtype"].__get__(obj).kind != "O":
+def _look_into(obj: object, kinds: Kinds) -> list[Any]:
+    """Ask the adapter for what an object hides from gc; an adapter is a user's code and may raise anything."""
+    adapter = adapter_of(type(obj))
+    if adapter is None:
         return []
-    return [item for item in cls.__dict__["flat"].__get__(obj) if item is not None]
+    try:
+        return contents(adapter, obj)
+    except Exception as error:  # noqa: BLE001
+        kinds.failures[adapter.name] = (
+            f"the adapter for {adapter.name} raised {qualname_of(type(error))}: its contents were not looked at"
+        )
+        return []

@@ -17,7 +17,7 @@ from leakdiff.judge.rules import (
     only_weak_references,
     opinion_on,
 )
-from leakdiff.judge.verdicts import RANK, Judgement, finding_of, one_for_each_owner
+from leakdiff.judge.verdicts import RANK, Judgement, explained, finding_of, one_for_each_owner
 from leakdiff.model.diff import Diff
 from leakdiff.model.evidence import Evidence, Suspect
 from leakdiff.model.report import ACCUSING, Finding, Verdict
@@ -45,7 +45,8 @@ def judge_live(suspects: Sequence[Suspect], duration: float, looked: str, unit: 
         unit: What the duration counts, in the singular.
     """
     evidence = Evidence(suspects=tuple(suspects), deep_units=duration)
-    findings = one_for_each_owner([_finding(suspect, evidence, unit) for suspect in suspects])
+    merged = one_for_each_owner([_finding(suspect, evidence, unit) for suspect in suspects])
+    findings = [explained(finding, {}) for finding in merged]
     findings.sort(key=lambda finding: RANK[finding.verdict])  # stable: the heavier stay first
     told = [finding for finding in findings if finding.verdict is not Verdict.STABLE]
     if told:

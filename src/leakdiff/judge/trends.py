@@ -11,7 +11,6 @@ from leakdiff.judge.rules import Opinion
 from leakdiff.judge.trend_rules import RULES, Case, Rule, heap_grows, is_growing
 from leakdiff.model.heap import Bound
 from leakdiff.model.history import ENTRIES, MEMORY, History, VersionHistory
-from leakdiff.model.owner import Owner
 from leakdiff.model.report import ACCUSING, Verdict
 from leakdiff.model.trend import Deploy, SeriesTrend, TimeToLimit, Trend
 
@@ -159,8 +158,8 @@ def _to_limit(history: History, case: Case, verdict: Verdict, limit: int | None)
 def _advice(history: History, case: Case, verdict: Verdict, limit: int | None) -> str:
     accused = case.owners_that(Verdict.LEAK)
     if accused:
-        owner = Owner(kind="", name=accused[0].path, steps=(), depth=0, type="")
-        return advise(verdict, owner, "file descriptors" if accused[0].path == "descriptors" else "")
+        path = accused[0].path
+        return advise(verdict, path, "file descriptors" if path == "descriptors" else "")
     if verdict is Verdict.NATIVE:
         return "check the extensions: take snapshots with tracemalloc on, or run leakdiff.check on what calls them"
     if verdict is Verdict.STABLE:

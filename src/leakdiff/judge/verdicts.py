@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import attrs
 
 from leakdiff.judge.advice import advise
+from leakdiff.judge.artefacts import artefact_of
+from leakdiff.judge.causes import cause_of
 from leakdiff.judge.confidence import confidence
 from leakdiff.judge.fingerprint import fingerprint
 from leakdiff.judge.rules import BY_LENGTH, RULES, Opinion, opinion_on
 from leakdiff.model.evidence import Evidence, Survivor, Suspect
 from leakdiff.model.heap import Step
-from leakdiff.model.owner import Accumulation, Owner
+from leakdiff.model.native import NativeEvidence
+from leakdiff.model.owner import Owner
 from leakdiff.model.report import ACCUSING, Finding, TypeGrowth, Verdict
 from leakdiff.model.series import Growth, series_of
 from leakdiff.model.signals import FLOORS, LEAST_NATIVE, Rate, rate_text
@@ -29,7 +33,7 @@ RANK = {
     Verdict.STABLE: 6,
 }
 _MOST_TYPES = 12
-_DESCRIPTORS = "file descriptors"
+DESCRIPTORS = "file descriptors"
 _EXPLAINED = 0.3  # share of the growth an owner must account for
 _NOISE = {"native_bytes": LEAST_NATIVE}
 _KEPT = 0.8  # share of its rate that a total must keep to the end
@@ -38,6 +42,11 @@ _ENOUGH_ROUNDS = 20
 _IMMODEST = 2.0
 _STEADY = 0.3
 _IDLE = 0.5
+_TABLES = ("list", "dict", "set", "frozenset", "bytearray")
+_WITH_NODES = (
+    "collections.OrderedDict",
+    "functools._lru_cache_wrapper",
+)  # they have a block of their own for each entry
 
 
 @attrs.frozen
@@ -75,8 +84,27 @@ def _judge(evidence: Evidence) -> Judgement:
     if evidence.idle_share >= _IDLE:
         return Judgement(Verdict.INCONCLUSIVE, _grows_by_itself(evidence))
     going = going_on(evidence)
-    findings = [*_owned(evidence, going), *_without_owner(evidence, going)]
-    return _conclude(evidence, going, findings)
+    findings = [*_owned(evidence, going), *without_owner(evidence)]
+    rates = {growth.signal: growth.rate for growth in evidence.growing}
+    return _conclude(evidence, going, [explained(finding, rates) for finding in findings])
+
+
+def explained(finding: Finding, rates: Mapping[str, float]) -> Finding:
+    """Say what kind of mistake a finding is and what to do about it; excuse what is known to be no mistake.
+
+    Args:
+        finding: What grows.
+        rates: Signals of the whole process per unit, by name.
+    """
+    cause = cause_of(finding, per_unit=rates)
+    if cause is not None:
+        finding = attrs.evolve(finding, cause=cause, advice=cause.fix)
+    known = artefact_of(finding, sys.version_info[:2]) if finding.verdict is Verdict.LEAK else None
+    if known is None:
+        return finding
+    if known.excuses:
+        finding = attrs.evolve(finding, verdict=Verdict.STABLE, because=known.reason, advice="", cause=None)
+    return attrs.evolve(finding, artefact=known.reason)
 
 
 # -- do the totals go on? --------------------------------------------------------------------------
@@ -103,7 +131,7 @@ def is_accounted_for(evidence: Evidence) -> bool:
     """Tell whether an owner that goes on growing accounts for what goes on, or nothing goes on."""
     going = going_on(evidence)
     telling = [suspect for suspect in evidence.suspects if _goes_on(suspect)]
-    return not going or _do_explain([suspect.found for suspect in telling], evidence, going)
+    return not going or _do_explain(telling, evidence, going)
 
 
 def _goes_on(suspect: Suspect) -> bool:
@@ -274,7 +302,7 @@ def finding_of(suspect: Suspect, evidence: Evidence, verdict: Verdict, because: 
         per_entry=max(found.retained, size) / found.entries if found.entries else None,
         entries_per_unit=_entry_rate(suspect, units),
         bound=owner.bound,
-        advice=advise(verdict, owner),
+        advice=advise(verdict, owner.name or ""),
         code=suspect.code,
         retained=found.retained / units if found.entries or found.reached else None,
         share=found.share / units if found.reached else None,
@@ -309,24 +337,32 @@ def _rate(evidence: Evidence, objects: float, size: float) -> Rate:
     blocks = series_of(evidence.confirming, "blocks")
     native = series_of(evidence.confirming, "native_bytes")
     known = any(measured.native_bytes is not None for measured in evidence.confirming)
-    return Rate(objects=objects, bytes=size, blocks=blocks.mean, native_bytes=native.mean if known else None)
+    return Rate(
+        objects=objects,
+        bytes=size,
+        blocks=blocks.mean,
+        native_bytes=native.mean if known else None,
+        descriptors=series_of(evidence.confirming, "fds").mean,
+    )
 
 
 # -- growth without an owner -----------------------------------------------------------------------
 
 
-def _without_owner(  # noqa: PLR0911 - one return for each kind of growth
-    evidence: Evidence, going: Sequence[Growth]
+def without_owner(  # noqa: PLR0911 - one return for each kind of growth
+    evidence: Evidence,
 ) -> list[Finding]:
     """Say NATIVE for what no Python object owns; never beside owners that explain the growth."""
-    owned = [suspect.found for suspect in evidence.suspects if not suspect.found.orphan and opinion_on(suspect)]
+    going = going_on(evidence)
+    owned = [suspect for suspect in evidence.suspects if not suspect.found.orphan and opinion_on(suspect)]
     if not going or not evidence.is_whole:
         return []
     if _do_explain(owned, evidence, going) or _has_growing_buffer(evidence):
         return []
     orphans = [suspect for suspect in evidence.suspects if suspect.found.orphan]
     if orphans:
-        return [finding_of(suspect, evidence, Verdict.NATIVE, _why_orphan(suspect)) for suspect in orphans[:3]]
+        found = [finding_of(suspect, evidence, Verdict.NATIVE, _why_orphan(suspect)) for suspect in orphans[:3]]
+        return [attrs.evolve(finding, native=evidence.native) for finding in found]
     whole = {growth.signal: growth.rate for growth in going}
     blocks = whole.get("blocks", 0.0)
     if blocks > 0:
@@ -345,17 +381,26 @@ def _has_growing_buffer(evidence: Evidence) -> bool:
     return any(suspect.is_buffer and _goes_on(suspect) for suspect in evidence.suspects)
 
 
-def _do_explain(owned: Sequence[Accumulation], evidence: Evidence, going: Sequence[Growth]) -> bool:
-    """Tell whether some owners account for the growth: in objects, or in bytes of the C heap."""
+def _do_explain(owned: Sequence[Suspect], evidence: Evidence, going: Sequence[Growth]) -> bool:
+    """Tell whether some owners account for the growth: in blocks, or in bytes of the C heap."""
     units = max(1, evidence.deep_units)
     whole = {growth.signal: growth.rate for growth in going}
-    counted = sum(max(found.objects, found.entries) for found in owned) / units
+    counted = sum(_blocks_of(suspect) for suspect in owned) / units
     if whole.get("blocks", 0.0) > 0 and counted >= _EXPLAINED * whole["blocks"]:
         return True
     native = max(whole.get("native_bytes", 0.0), 0.0)
     if native == 0.0:
         return "blocks" not in whole and counted > 0
-    return sum(found.bytes for found in owned) / units >= _EXPLAINED * native
+    return sum(suspect.found.bytes for suspect in owned) / units >= _EXPLAINED * native
+
+
+def _blocks_of(suspect: Suspect) -> int:
+    """Estimate the memory blocks under an owner: most objects with members have a second one for those."""
+    found = suspect.found
+    counts = {**found.types, **{entry.name: entry.count for entry in _entries_as_types(suspect, 1)}}
+    several = sum(count for name, count in counts.items() if "." in name or name in _TABLES)
+    nodes = found.entries if suspect.owner.type in _WITH_NODES else 0
+    return max(sum(counts.values()), found.objects, found.entries) + several + nodes
 
 
 def _typical(evidence: Evidence, signal: str) -> float:
@@ -393,6 +438,7 @@ def _leaked_references(evidence: Evidence, blocks: float) -> Finding:
         "walk of the heap can reach holds them: C code leaked references to objects without members",
         Rate(objects=0.0, bytes=size, blocks=blocks, native_bytes=series_of(evidence.confirming, "native_bytes").mean),
         evidence.survivors[:3],
+        evidence.native,
     )
 
 
@@ -403,21 +449,24 @@ def _c_heap(evidence: Evidence, native: float) -> Finding:
         "grow: memory that C code allocates and never frees",
         Rate(objects=0.0, bytes=0.0, blocks=series_of(evidence.confirming, "blocks").mean, native_bytes=native),
         evidence.survivors[:3],
+        evidence.native,
     )
 
 
 def _descriptors(evidence: Evidence, fds: float) -> Finding:
     return _ownerless(
-        _DESCRIPTORS,
+        DESCRIPTORS,
         f"{rate_text(fds)} file descriptors per unit stay open and no Python object holds them",
         _rate(evidence, 0.0, 0.0),
-        (),
+        evidence.survivors[:3] if evidence.survivors and not evidence.survivors[0].blocks else (),
     )
 
 
-def _ownerless(kind: str, because: str, rate: Rate, survivors: Sequence[Survivor]) -> Finding:
+def _ownerless(
+    kind: str, because: str, rate: Rate, survivors: Sequence[Survivor], native: NativeEvidence | None = None
+) -> Finding:
     sites = tuple(dict.fromkeys(site for survivor in survivors for site in survivor.sites))
-    verdict = Verdict.LEAK if kind == _DESCRIPTORS else Verdict.NATIVE
+    verdict = Verdict.LEAK if kind == DESCRIPTORS else Verdict.NATIVE
     place = f"{os.path.basename(sites[0].file)}:{sites[0].function}" if sites else ""
     return Finding(
         verdict=verdict,
@@ -433,6 +482,7 @@ def _ownerless(kind: str, because: str, rate: Rate, survivors: Sequence[Survivor
         sites=sites,
         per_unit=rate,
         advice=advise(verdict, None, kind),
+        native=native,
     )
 
 
@@ -447,7 +497,7 @@ def _conclude(evidence: Evidence, going: Sequence[Growth], findings: list[Findin
     if not going:
         because = findings[0].because if findings else _has_stopped(evidence)
         return Judgement(Verdict.STABLE, because, tuple(findings))
-    owned = [suspect.found for suspect in evidence.suspects if not suspect.found.orphan]
+    owned = [suspect for suspect in evidence.suspects if not suspect.found.orphan]
     if findings and _do_explain(owned, evidence, going):
         return Judgement(Verdict.STABLE, findings[0].because, tuple(findings))
     if all(growth.rate <= max(FLOORS[growth.signal], _NOISE.get(growth.signal, 0.0)) for growth in going):

@@ -6,6 +6,7 @@ import attrs
 
 from leakdiff.model.code import Code
 from leakdiff.model.heap import Site
+from leakdiff.model.native import NativeEvidence
 from leakdiff.model.owner import Accumulation, Owner
 from leakdiff.model.series import Growth, Series
 from leakdiff.model.signals import Round
@@ -22,6 +23,7 @@ class Suspect:
         units: Units of work in each watched round.
         rate: What it gained per unit in the deep rounds, in entries or, for buffers, in bytes.
         code: What the source says of its owner, where that was read.
+        references: For what no root reaches, its reference count and what of that is visible, in a sentence.
     """
 
     found: Accumulation
@@ -30,6 +32,7 @@ class Suspect:
     units: tuple[float, ...] = ()
     rate: float = 0.0
     code: Code | None = None
+    references: str = ""
 
     @property
     def series(self) -> Series:
@@ -66,6 +69,7 @@ class Evidence:
         is_whole: Whether the walk reached everything it wanted to; if not, the rest may hold what grows.
         suspects: Accumulations with their owners.
         survivors: Lines whose allocations stay, for growth without an owner.
+        native: For growth without an owner, the C functions behind it and how to see it again.
         idle_share: What grew while no unit was running, as a share of what a round of the same duration grew.
         interrupted: Where Ctrl-C stopped the check.
     """
@@ -79,6 +83,7 @@ class Evidence:
     is_whole: bool = True
     suspects: tuple[Suspect, ...] = ()
     survivors: tuple[Survivor, ...] = ()
+    native: NativeEvidence | None = None
     idle_share: float = 0.0
     interrupted: str | None = None
 

@@ -62,6 +62,7 @@ class Rate:
     bytes: float = 0.0
     blocks: float | None = None
     native_bytes: float | None = None
+    descriptors: float | None = None
 
 
 def rate_text(rate: float) -> str:

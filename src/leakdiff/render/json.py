@@ -116,6 +116,7 @@ def _rate(rate: Rate) -> dict[str, float | None]:
         "bytes": _rounded(rate.bytes),
         "blocks": _rounded(rate.blocks),
         "native_bytes": _rounded(rate.native_bytes),
+        "descriptors": _rounded(rate.descriptors),
     }
 
 

@@ -29,7 +29,7 @@ def headline(report: Report) -> str:
 
 def render_text(report: Report) -> str:
     """Return the whole report; ends without a newline."""
-    told = [finding for finding in report.findings if finding.verdict is not Verdict.STABLE]
+    told = [finding for finding in report.findings if finding.verdict is not Verdict.STABLE or finding.artefact]
     blocks = [_block(finding, report) for finding in told[:_MOST_FINDINGS]]
     if not blocks:
         blocks = [headline(report)]
@@ -70,15 +70,26 @@ def _claim(finding: Finding, unit: str) -> str:
     if finding.owner is None:
         return _claim_without_owner(finding, unit)
     name = printable(finding.owner)
-    always = ", never shrinks" if unit == "unit" else ""  # of live traffic, only the whole is known
+    # Of live traffic, only the whole is known.
+    always = ", never shrinks" if unit == "unit" and finding.verdict is Verdict.LEAK else ""
     if finding.verdict is Verdict.FILLING and finding.bound is not None:
         return f"{name} fills up: {finding.bound.filled:,} of {finding.bound.limit:,} entries, then it stops"
     if finding.entries_per_unit is not None:
-        each = f", {size(finding.per_entry)} each" if finding.per_entry else ""
-        return f"{name} grows by {rate_text(finding.entries_per_unit)} entries per {unit}{each}{always}"
+        return f"{name} {_gaining(finding, unit)}{always}"
     if rate.objects == 0:
         return f"{name} grows by {size(rate.bytes)} per {unit}{always}"
     return f"{name} grows by {rate_text(rate.objects)} objects per {unit}, {size(rate.bytes)}{always}"
+
+
+def _gaining(finding: Finding, unit: str) -> str:
+    """Say how many entries an owner gains, and how."""
+    each = f", {size(finding.per_entry)} each" if finding.per_entry else ""
+    entries = f"{rate_text(finding.entries_per_unit or 0)} entries per {unit}"
+    if finding.verdict is Verdict.CHURN:
+        return f"rises and falls, {finding.entries:,} entries now{each}"
+    if finding.verdict is Verdict.WARMUP:
+        return f"grows more and more slowly, at last by {entries}{each}"
+    return f"grows by {entries}{each}"
 
 
 def _claim_without_owner(finding: Finding, unit: str) -> str:
@@ -171,8 +182,8 @@ def _native_rows(native: NativeEvidence, unit: str) -> Iterator[tuple[str, str]]
         )
     if native.references:
         yield "refs", native.references
-    if native.reproduce:
-        yield "again", native.reproduce
+    for line in native.reproduce.splitlines():
+        yield "again", line
 
 
 def _what(finding: Finding, report: Report) -> str:
@@ -181,6 +192,8 @@ def _what(finding: Finding, report: Report) -> str:
     more = len(finding.types) - _MOST_TYPES
     if more > 0:
         shown.append(f"and {more} more types")
+    if (finding.per_unit.descriptors or 0.0) >= _LEAST_SHOWN:
+        shown.append(f"{rate_text(finding.per_unit.descriptors or 0.0)} open descriptors per {report.unit}")
     return "   ".join(shown) + (f"      in {deep:,} units" if deep else "")
 
 

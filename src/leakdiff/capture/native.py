@@ -1,0 +1,245 @@
+"""The evidence for growth that no Python object owns: C calls, reference counts, and how to see it again."""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+import sys
+import types
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from leakdiff.capture.calls import CallMeter
+from leakdiff.capture.extensions import find_extensions
+from leakdiff.capture.kinds import derives, dict_of_module
+from leakdiff.capture.ledger import CallCost
+from leakdiff.capture.lines import LineMeter
+from leakdiff.capture.meter import descriptor_gauge
+from leakdiff.capture.sites import Line, is_users_file
+from leakdiff.capture.tiers import Bench, collection_paused
+from leakdiff.model.native import CCall, NativeEvidence
+
+if TYPE_CHECKING:
+    from leakdiff.capture.newborn import Newborn
+    from leakdiff.model.owner import Accumulation
+
+C_HEAP = "C heap"
+LEAKED_REFERENCES = "leaked references"
+HIDDEN_CYCLE = "hidden cycle"
+
+_SHARE = 0.2
+_MOST_CALLS = 3
+_SECONDS = 2.0
+_SLOWER = 60  # times as slow as by itself
+_ENOUGH = 3  # how much growth a round must show: so many blocks
+_LARGE_BLOCK = 512  # bytes above which Python asks the C heap
+_IMMORTAL = 1 << 29
+_INTERPRETER = 2  # the last rank
+_function: dict[str, Any] = dict(types.FunctionType.__dict__)
+
+
+@attrs.frozen
+class Stays:
+    """What a unit leaves behind as a whole.
+
+    Attributes:
+        blocks: Python's memory blocks.
+        bytes: Bytes of the C heap; for leaked references those of the blocks, as tracemalloc has them.
+    """
+
+    blocks: float
+    bytes: float
+
+
+def native_evidence(
+    bench: Bench, kind: str, stays: Stays, lines: Collection[Line], references: str = ""
+) -> NativeEvidence:
+    """Run one round in which every C call is measured, and put together what is known of a native leak.
+
+    Args:
+        bench: The workload and its options.
+        kind: ``C heap``, ``leaked references`` or ``hidden cycle``.
+        stays: What stays.
+        lines: Lines known to leave memory behind: of the C heap's growth, or of surviving allocations.
+        references: What is known of reference counts; a sentence on what is not, where it is empty.
+    """
+    calls = () if kind == HIDDEN_CYCLE else c_calls(bench, kind, stays, lines)
+    if kind == LEAKED_REFERENCES and not references:
+        references = untracked_references(stays)
+    return NativeEvidence(kind, calls, references, reproduce(bench.workload.step, bench.options.units))
+
+
+# -- C calls ---------------------------------------------------------------------------------------
+
+
+def c_calls(bench: Bench, kind: str, stays: Stays, lines: Collection[Line]) -> tuple[CCall, ...]:
+    """Run one round and return the C functions that leave behind at least a fifth of what stays, likeliest first."""
+    units = _units(bench, max(stays.blocks, stays.bytes / _LARGE_BLOCK))
+    bench.say("measuring C calls")
+    meter = CallMeter(lines)
+    if meter.refusal:
+        bench.note(f"the C function behind the growth was not looked for: {meter.refusal}")
+        return ()
+    gc.collect()
+    with collection_paused(), meter:
+        bench.run(units, "the round measured by C call")
+    by_size = kind == C_HEAP or stays.bytes >= _LARGE_BLOCK * stays.blocks
+    growth = (stays.bytes if by_size else stays.blocks) * units
+    costs = meter.costs()
+    there = [cost for cost in costs if not lines or cost.line in lines or cost.users_line in lines]
+    likely = _likely(there, growth, by_size=by_size)
+    if kind == LEAKED_REFERENCES and all(_is_interpreters(cost) for cost in likely):
+        # What makes an object need not be what leaks a reference to it: strings are made everywhere.
+        likely = _keepers(costs, stays.blocks * units) or [cost for cost in likely if cost.module != "builtins"]
+    return _described(likely, units, stays)
+
+
+def _units(bench: Bench, growth: float) -> int:
+    """Do fewer units where the round would take long, but enough to show the growth."""
+    affordable = int(_SECONDS / max(bench.seconds_per_unit * _SLOWER, 1e-9))
+    return max(1, min(bench.options.units, max(affordable, math.ceil(_ENOUGH / max(growth, 1e-9)))))
+
+
+def _keepers(costs: Sequence[CallCost], growth: float) -> list[CallCost]:
+    """Choose functions of extensions after which there are more references to their first argument."""
+    found = [cost for cost in costs if not _is_interpreters(cost) and cost.references >= _SHARE * growth > 0]
+    return sorted(found, key=lambda cost: (abs(math.log(cost.references / growth)), cost.function, cost.line))
+
+
+def _likely(costs: Sequence[CallCost], growth: float, *, by_size: bool) -> list[CallCost]:
+    """Choose calls that leave behind at least a fifth of what stays.
+
+    First come functions of extensions by what they leave themselves, then those inside which it is left; the
+    interpreter's own, which make most of what comes and goes, only where there are no such. What a call returns
+    counts until something lets go of it: so the nearer to what stays, the likelier.
+    """
+    ranked = []
+    for cost in costs:
+        own, whole = (cost.bytes, cost.all_bytes) if by_size else (cost.blocks, cost.all_blocks)
+        rank, left = (0, own) if own >= whole * _SHARE else (1, whole)
+        if _is_interpreters(cost):
+            rank, left = _INTERPRETER, own
+        if left >= _SHARE * growth > 0:
+            ranked.append(((rank, abs(math.log(left / growth)), cost.function, cost.line), cost))
+    ranked.sort(key=lambda item: item[0])
+    is_extension = any(rank[0] < _INTERPRETER for rank, _ in ranked)
+    return [cost for rank, cost in ranked if rank[0] < _INTERPRETER or not is_extension]
+
+
+def _is_interpreters(cost: CallCost) -> bool:
+    return cost.module.partition(".")[0] in sys.stdlib_module_names and cost.module not in ("_ctypes", "ctypes")
+
+
+def _described(likely: Sequence[CallCost], units: int, stays: Stays) -> tuple[CCall, ...]:
+    """Say where the calls come from; none leaves more behind than stays as a whole."""
+    merged: dict[str, CCall] = {}
+    for cost in likely:
+        known = merged.get(cost.function, CCall(cost.function, cost.module, "", 0.0, 0.0, 0.0))
+        merged[cost.function] = CCall(
+            function=cost.function,
+            module=cost.module,
+            distribution="",
+            calls=known.calls + cost.calls / units,
+            bytes=min(max(stays.bytes, 0.0), known.bytes + max(0, cost.bytes, cost.all_bytes) / units),
+            blocks=min(max(stays.blocks, 0.0), known.blocks + max(0, cost.blocks, cost.all_blocks) / units),
+        )
+    chosen = list(merged.values())[:_MOST_CALLS]
+    homes = find_extensions({call.module for call in chosen})
+    return tuple(_at_home(call, homes[call.module].distribution) for call in chosen)
+
+
+def _at_home(call: CCall, distribution: str) -> CCall:
+    return CCall(call.function, call.module, distribution, call.calls, call.bytes, call.blocks)
+
+
+def likeliest(lines: Iterable[tuple[Line, float]], growth: float) -> list[tuple[Line, float]]:
+    """Order lines by how near what each leaves behind comes to the growth, nearest first.
+
+    A local that is freed when its function returns counts on the line that made it: the amounts tell it from a leak.
+
+    Args:
+        lines: Lines and what they leave behind per unit, as ``native_lines`` returns them.
+        growth: What stays per unit as a whole.
+    """
+    return sorted(lines, key=lambda item: (abs(math.log(item[1] / growth)), item[0]))
+
+
+# -- reference counts ------------------------------------------------------------------------------
+
+
+def untracked_references(stays: Stays) -> str:
+    """Say what can be said of references to objects that gc does not track: how many and how large they are."""
+    if stays.blocks <= 0:
+        return ""
+    return (
+        f"{stays.blocks:,.2f} blocks of about {stays.bytes / stays.blocks:,.0f} bytes per unit; gc does not track such "
+        "objects (str, bytes, int and the like), so that neither they nor their reference counts can be read"
+    )
+
+
+def orphan_references(newborn: Newborn, found: Accumulation) -> str:
+    """Compare the reference count of the topmost orphan with what refers to it; empty where that tells nothing."""
+    if not found.orphan or not found.path:
+        return ""
+    count, visible = newborn.reference_count(found.path[0])
+    if count >= _IMMORTAL:
+        return "it is immortal: its reference count tells nothing"
+    return f"reference count {count}, {visible} visible referrer{'' if visible == 1 else 's'}"
+
+
+# -- to see it again -------------------------------------------------------------------------------
+
+
+def reproduce(step: Callable[..., Any], units: int) -> str:
+    """Return a command that shows the growth again, or a short script where a command line cannot name the step."""
+    if type(step) is types.FunctionType:
+        name = _function["__qualname__"].__get__(step)
+        home = _function["__globals__"].__get__(step)
+        code = _function["__code__"].__get__(step)
+        if name.isidentifier() and home.get(name) is step:
+            place = _place(home, code.co_filename)
+            return f"leakdiff check {place}:{name} --units {units}" if place else _script(name, units)
+    return _script("step", units)
+
+
+def _place(namespace: dict[str, Any], path: str) -> str:
+    """Return the file or the module that a function is a name of; empty where neither can be named."""
+    module = namespace.get("__name__")
+    if os.path.isfile(path) and is_users_file(path) and namespace.get("__file__") == path:
+        below = os.path.relpath(path)
+        return path if below.startswith("..") else below
+    found = sys.modules.get(module) if type(module) is str and module != "__main__" else None
+    is_loaded = derives(type(found), types.ModuleType) and dict_of_module(found) is namespace
+    return str(module) if is_loaded else ""
+
+
+def _script(name: str, units: int) -> str:
+    return f"import leakdiff\nreport = leakdiff.check({name}, units={units})\nprint(report.text())"
+
+
+# -- descriptors -----------------------------------------------------------------------------------
+
+
+def descriptor_lines(bench: Bench, per_unit: float) -> list[tuple[Line, float]]:
+    """Run one round and return the lines of the user's code that leave descriptors open, with how many per unit.
+
+    Args:
+        bench: The workload and its options.
+        per_unit: Descriptors that a unit leaves open as a whole; lines with less than a fifth of it are left out.
+    """
+    units = _units(bench, per_unit * _ENOUGH)
+    bench.say("measuring descriptors line by line")
+    with LineMeter([descriptor_gauge()], is_users_file) as meter:
+        if not meter.is_possible:
+            bench.note("the line that leaves descriptors open was not looked for: a trace function is in use")
+            return []
+        bench.run(units, "the round in which descriptors are counted by line")
+    return [(line, gain / units) for line, gain in meter.net(0, per_unit * units * _SHARE)]
+
+
+def lines_of(stacks: Iterable[Sequence[Line]]) -> frozenset[Line]:
+    """Return all lines of some stacks."""
+    return frozenset(line for stack in stacks for line in stack)

@@ -1,0 +1,170 @@
+"""Growth of a known kind: what the tools around a program keep, and caches that are bounded by what they are.
+
+An artefact either excuses an owner, which then ranks below the others, or only adds a note to it: what grows without
+a bound in a registry of the interpreter is a leak like any other.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import attrs
+
+from leakdiff.model.heap import Step
+from leakdiff.model.report import Finding
+
+_OLDEST: Final = (3, 11)
+_CONTAINERS = re.compile(
+    r"(list|dict|set|frozenset|tuple|collections\.\w+|weakref\.\w+|_weakrefset\.\w+|_io\.\w+|array\.array)"
+)
+
+
+@attrs.frozen
+class Artefact:
+    """One kind of growth that is known, and why it is there.
+
+    Attributes:
+        slug: Its stable name.
+        pattern: A regular expression for the whole of the owner's name, which begins with the type of the object,
+            or the function, that has it; with its module where there is none.
+        reason: Why it grows, in a sentence.
+        excuses: Whether it ranks the finding down; else the reason is shown and the verdict stands.
+        since: The first version of CPython that does so.
+        until: The first version of CPython that does not any more; None where all do.
+    """
+
+    slug: str
+    pattern: str
+    reason: str
+    excuses: bool = True
+    since: tuple[int, int] = _OLDEST
+    until: tuple[int, int] | None = None
+
+    def covers(self, python: tuple[int, int]) -> bool:
+        """Tell whether this version of CPython does so."""
+        return self.since <= python and (self.until is None or python < self.until)
+
+
+ARTEFACTS: Final[tuple[Artefact, ...]] = (
+    # -- kept by tools ---------------------------------------------------------------------------
+    Artefact("leakdiff", r"leakdiff\.(?!selftest_plants\.|demo\.).*", "leakdiff keeps it while it looks"),
+    Artefact("pytest-log", r"_pytest\.logging\..*", "pytest keeps the log records of a test until it has ended"),
+    Artefact(
+        "pytest-assertions", r"_pytest\.assertion\..*", "pytest keeps what it knows of the modules that it rewrote"
+    ),
+    Artefact("pytest-capture", r"_pytest\.capture\..*", "pytest keeps the output of a test until it has ended"),
+    Artefact("pytest", r"_pytest\..*", "pytest keeps it about the tests, their fixtures and reports"),
+    Artefact("ipython-history", r"IPython\.core\..*", "IPython keeps the input and output of the session"),
+    Artefact(
+        "ipython-out",
+        r"__main__\.(_oh|_ih|_dh)(\[\*\])?",
+        "IPython keeps every result and input of the session in Out and In",
+    ),
+    Artefact("mock-calls", r"unittest\.mock\._CallList", "a mock remembers every call until reset_mock()"),
+    Artefact(
+        "mock-children",
+        r"unittest\.mock\.\w+\.(_mock_children|_mock_mock_calls|_mock_method_calls)",
+        "a mock remembers its calls and children until reset_mock()",
+    ),
+    Artefact("tracemalloc", r"tracemalloc\..*", "tracemalloc keeps what it traced"),
+    # -- bounded by what they are ----------------------------------------------------------------
+    Artefact("re-cache", r"re\._cache2?", "re keeps at most 512 compiled patterns"),
+    Artefact("strptime-cache", r"_strptime\._regex_cache", "time.strptime keeps at most five formats"),
+    Artefact("tokenize-cache", r"tokenize\._compile cache", "tokenize keeps a few compiled patterns of its own"),
+    Artefact("typing-cache", r"typing\..* cache", "typing keeps at most 128 results for each of its functions"),
+    Artefact("logging-levels", r"logging\.(Root)?Logger\._cache", "a logger remembers one answer for each level"),
+    Artefact("abc-cache", r"_abc\._abc_data.*", "an abstract class remembers, weakly, each class it was asked about"),
+    Artefact(
+        "singledispatch-cache",
+        r"singledispatch\.<locals>\.\w+ closure dispatch_cache(\.data)?",
+        "functools.singledispatch remembers, weakly, the implementation for each class",
+    ),
+    Artefact("module-locks", r"_frozen_importlib\._module_locks", "importlib keeps weak locks of modules it imports"),
+    Artefact(
+        "import-paths",
+        r"sys\.path_importer_cache",
+        "importlib keeps one finder for each folder that it looked into for modules",
+    ),
+    # -- notes: true leaks look like this too ----------------------------------------------------
+    Artefact(
+        "linecache",
+        r"linecache\.cache",
+        "linecache keeps the source of every file that a traceback showed, and of generated code for good",
+        excuses=False,
+    ),
+    Artefact(
+        "warning-registry",
+        r".*\.__warningregistry__",
+        "a module remembers every text that it warned with: bounded only if the texts are",
+        excuses=False,
+    ),
+    Artefact(
+        "loggers",
+        r"logging\.(Manager\.loggerDict|PlaceHolder\.loggerMap)",
+        "logging keeps every logger by name: bounded only if the names are",
+        excuses=False,
+    ),
+    Artefact(
+        "modules",
+        r"sys\.modules",
+        "every imported module stays: bounded unless the program makes modules of its own",
+        excuses=False,
+    ),
+    Artefact(
+        "codecs",
+        r"encodings\._cache",
+        "encodings remembers every name it was asked for, unknown ones too: bounded only if the names are",
+        excuses=False,
+    ),
+    Artefact(
+        "copyreg",
+        r"copyreg\.(dispatch_table|_extension_registry|_inverted_registry|_extension_cache)",
+        "copyreg keeps every class that was registered: bounded only if the classes are",
+        excuses=False,
+    ),
+    Artefact(
+        "inspect",
+        r"inspect\.(modulesbyfile|_filesbymodname)",
+        "inspect keeps the file of every module it was asked about: bounded unless modules are made",
+        excuses=False,
+    ),
+    Artefact(
+        "ctypes-pointers",
+        r"_?ctypes\._pointer_type_cache",
+        "ctypes keeps every pointer type that was made: bounded only if the types are",
+        excuses=False,
+        until=(3, 14),
+    ),
+)
+"""Every artefact; the first that fits is told."""
+
+
+def artefact_of(finding: Finding, python: tuple[int, int]) -> Artefact | None:
+    """Return the artefact that a finding is, or None.
+
+    Args:
+        finding: What grows, and who holds it.
+        python: Major and minor version of the interpreter it was found in.
+    """
+    if finding.owner is None:
+        return None
+    name = _by_type(finding.path[: finding.depth])
+    fitting = (known for known in ARTEFACTS if known.covers(python))
+    return next((known for known in fitting if re.fullmatch(known.pattern, name)), None)
+
+
+def _by_type(way: tuple[Step, ...]) -> str:
+    """Name an owner by the nearest function or object that is no container, and the labels from there.
+
+    What a tool holds of a program, such as a fixture, is not the tool's: its own type comes nearer.
+    """
+    labels: list[str] = []
+    for step in reversed(way):
+        kind = step.type.removeprefix("function ")
+        is_function = kind != step.type
+        is_object = "." in kind and " " not in kind and not _CONTAINERS.fullmatch(kind)
+        if is_function or is_object:
+            return "".join([kind, *reversed(labels)])
+        labels.append(step.label)
+    return "".join(reversed(labels))
