@@ -361,8 +361,9 @@ def test_descriptors_that_stay_open_are_a_leak() -> None:
 def test_a_finding_names_its_cause_and_what_to_do(slug: str | None, facts: dict[str, Any]) -> None:
     """What to do depends on the kind of mistake; where nothing leaks there is nothing to do."""
     steps = (Step("app", "module"), Step(".add", "function app.add"), Step(".__defaults__['seen']", "list"))
-    more = {"steps": steps, "depth": 3} if "name" in facts else {}
-    (finding,) = judged(grown(growing("cache", **facts, **more))).findings
+    if "name" in facts:
+        facts = {**facts, "steps": steps, "depth": 3}
+    (finding,) = judged(grown(growing("cache", **facts))).findings
 
     assert (finding.cause and finding.cause.slug) == slug
     assert finding.advice == (finding.cause.fix if finding.cause else "")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from leakdiff.model.code import Moves
+from leakdiff.model.code import Code, Moves
 from leakdiff.model.evidence import Evidence, Survivor, Suspect
 from leakdiff.model.report import ACCUSING
 
@@ -168,9 +168,24 @@ def with_code(suspect: Suspect, moves: Sequence[Moves] = ()) -> Suspect:
     if home is None:
         return suspect
     code = read_code(home, moves)
+    if home.outer is not None:
+        code = _beside(read_code(home.outer), code)
     if suspect.owner.waiting or _holds_pending(suspect.owner):
         code = attrs.evolve(code, pending=who_cancels(suspect.owner.born))
     return _bounded_by_code(attrs.evolve(suspect, code=code))
+
+
+def _beside(outer: Code, code: Code) -> Code:
+    """Put what the program's own code does before what the library does for it."""
+    is_told = bool(outer.puts or outer.gones)
+    return attrs.evolve(
+        code,
+        puts=(*outer.puts, *code.puts),
+        gones=(*outer.gones, *code.gones),
+        summary=outer.summary if is_told else code.summary,
+        missing="" if is_told else code.missing,
+        bound=code.bound or outer.bound,
+    )
 
 
 def _holds_pending(owner: Owner) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import bisect
 import os
+import sysconfig
 import warnings
 from collections.abc import Iterator
 from importlib.util import decode_source
@@ -15,12 +16,32 @@ import attrs
 _OWN = str(Path(__file__).absolute().parent) + os.sep
 _SHIPPED_WORKLOADS = tuple(_OWN + name for name in ("demo", "selftest_plants"))
 
+_STDLIB = tuple(os.path.normpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib"))
+_INSTALLED = ("site-packages", "dist-packages")
+
 Function = tuple[int, int, str]  # first line, last line, name
 
 
 def is_own_file(path: str) -> bool:
     """Tell whether a file is leakdiff's own machinery."""
     return path.startswith(_OWN) and not path.startswith(_SHIPPED_WORKLOADS)
+
+
+def is_installed(path: str) -> bool:
+    """Tell whether a file belongs to an installed package."""
+    return any(part in path for part in _INSTALLED)
+
+
+def is_of_stdlib(path: str) -> bool:
+    """Tell whether a file belongs to the standard library."""
+    return path.startswith(_STDLIB) and not is_installed(path)
+
+
+def is_users_file(path: str) -> bool:
+    """Tell whether a file is neither installed nor of the standard library: code the user can edit."""
+    if path.startswith("<") or is_own_file(path):
+        return False
+    return not is_installed(path) and not path.startswith(_STDLIB)
 
 
 def read_text(path: str) -> str:

@@ -8,6 +8,8 @@ import types
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import attrs
+
 from leakdiff.capture.containers import is_lru_cache
 from leakdiff.capture.kinds import (
     derives,
@@ -21,14 +23,15 @@ from leakdiff.capture.kinds import (
 )
 from leakdiff.capture.naming import suspended_code
 from leakdiff.capture.roots import Root
-from leakdiff.capture.sites import is_users_file
 from leakdiff.model.code import Home, NameKind, Scope
+from leakdiff.source_files import is_users_file
 
 Link = tuple[str, int, int]  # a label, and where in the chain it leads from and to
 
 _ATTRIBUTE = re.compile(r"\.([A-Za-z_]\w*)")
 _LOCAL = re.compile(r" (local|closure|global|greenlet local|variable) (\w+)")
 _DEFAULT = re.compile(r"\.__(?:kw)?defaults__\['(\w+)'\]")
+_PARTS = (" entries", " cache")  # labels of what an object keeps its entries in
 _MOST_FILES = 600
 _code_of: Any = types.FunctionType.__dict__["__code__"].__get__
 _globals_of: Any = types.FunctionType.__dict__["__globals__"].__get__
@@ -42,17 +45,56 @@ def home_of(chain: Sequence[Any], links: Sequence[Link], root: Root) -> Home:
         links: The chain's links by name.
         root: Where it starts.
     """
-    owner_type = type_name(type(chain[-1]))
-    for at in range(len(links) - 1, -1, -1):
+    named = _last_named(chain, links, len(links), root)
+    if named is None:
+        return _home(_unnamed(root), 0, type_name(type(chain[-1])))
+    at, found = named
+    home = _home(found, *_rest(chain, links[at + 1 :], links[at]))
+    if is_users_file(home.file):
+        return home
+    around = next(iter(_users_names(chain, links[:at], root)), None)
+    if around is None:
+        return home
+    return attrs.evolve(home, outer=_home(around[1], *_rest(chain, links[around[0] + 1 : at], links[around[0]])))
+
+
+def _users_names(chain: Sequence[Any], links: Sequence[Link], root: Root) -> Iterator[tuple[int, _Found]]:
+    """Yield the names on the way that are the program's own, the last first."""
+    end = len(links)
+    while (named := _last_named(chain, links, end, root)) is not None:
+        end, found = named
+        if is_users_file(found[3]):
+            yield named
+
+
+def _last_named(chain: Sequence[Any], links: Sequence[Link], end: int, root: Root) -> tuple[int, _Found] | None:
+    """Return the last link before some end that code can name, and what it names."""
+    for at in range(end - 1, -1, -1):
         label, source, target = links[at]
         found = _named(label, chain[source], root if source == 0 else None)
         if found is not None:
-            below = len(links) - 1 - at
-            if is_lru_cache(chain[target]):  # its dict is part of it
-                found = (NameKind.CACHE, *found[1:])
-                below = 0
-            return _home(found, below, owner_type)
-    return _home((NameKind.ATTRIBUTE, "", "", "", ()), 0, owner_type)
+            if not found[3] and root.kind == "module":  # an attribute of an object of C code
+                found = (*found[:2], root.name, _file_in(root.target), found[4])
+            return at, (NameKind.CACHE, *found[1:]) if is_lru_cache(chain[target]) else found
+    return None
+
+
+def _rest(chain: Sequence[Any], links: Sequence[Link], named: Link) -> tuple[int, str]:
+    """Return how many entries lie between what a link names and the owner, and the owner's type.
+
+    What is part of a cache or queue itself is no entry of it.
+    """
+    between = [link for link in links if link[0] not in _PARTS]
+    parts = [link for link in links if link[0] in _PARTS]
+    owner = chain[parts[0][1]] if parts else chain[(links[-1] if links else named)[2]]
+    return (0 if is_lru_cache(chain[named[2]]) else len(between)), type_name(type(owner))
+
+
+def _unnamed(root: Root) -> _Found:
+    """Return where to look for what no code names on the way."""
+    if root.name == "sys.modules":
+        return (NameKind.GLOBAL, "modules", "sys", "", ())
+    return (NameKind.ATTRIBUTE, "", "", "", ())
 
 
 _Found = tuple[NameKind, str, str, str, tuple[Scope, ...]]  # kind, name, module, file, scopes

@@ -14,9 +14,9 @@ from urllib.parse import unquote
 
 from leakdiff.__about__ import __version__
 from leakdiff.capture.kinds import dict_of_module
-from leakdiff.capture.sites import is_installed
 from leakdiff.errors import BadOption
 from leakdiff.model.snapshot import Identity, Moment
+from leakdiff.source_files import is_installed
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 

@@ -12,7 +12,8 @@ from types import FrameType
 import attrs
 
 from leakdiff.capture.cfunctions import CFunction, c_function
-from leakdiff.capture.sites import Line, is_own_file, is_users_file
+from leakdiff.capture.sites import Line
+from leakdiff.source_files import is_own_file, is_users_file
 
 _WARM_UP = 32
 _SAMPLE = 64

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any, Self
 
-from leakdiff.capture.sites import Line, is_own_file
+from leakdiff.capture.sites import Line
+from leakdiff.source_files import is_own_file
 
 _CLOCK = 256  # events between two looks at the clock
 

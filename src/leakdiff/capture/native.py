@@ -18,9 +18,10 @@ from leakdiff.capture.kinds import derives, dict_of_module
 from leakdiff.capture.ledger import CallCost
 from leakdiff.capture.lines import LineMeter
 from leakdiff.capture.meter import descriptor_gauge
-from leakdiff.capture.sites import Line, is_users_file
+from leakdiff.capture.sites import Line
 from leakdiff.capture.tiers import Bench, collection_paused
 from leakdiff.model.native import CCall, NativeEvidence
+from leakdiff.source_files import is_users_file
 
 if TYPE_CHECKING:
     from leakdiff.capture.newborn import Newborn

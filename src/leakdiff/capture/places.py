@@ -7,7 +7,7 @@ import sys
 import types
 from collections.abc import Sequence
 
-from leakdiff.capture.sites import is_installed, is_own_file, is_users_file
+from leakdiff.source_files import is_installed, is_own_file, is_users_file
 
 
 def place_of(code: types.CodeType, line: int | None) -> str:

@@ -6,7 +6,6 @@ import gc
 import itertools
 import os
 import re
-import sysconfig
 import time
 import tracemalloc
 from collections import Counter
@@ -22,16 +21,13 @@ from leakdiff.capture.kinds import PLAIN, derives, make_kinds, type_name
 from leakdiff.capture.references import references
 from leakdiff.model.heap import Site
 from leakdiff.model.snapshot import SiteCount
-from leakdiff.source_files import SourceFiles, read_text
-from leakdiff.source_files import is_own_file as is_own_file  # noqa: PLC0414  # all of capture asks it here
+from leakdiff.source_files import SourceFiles, is_of_stdlib, is_own_file, is_users_file, read_text
 
 _SAMPLE = 100
 _MOST_MEMBERS = 500_000
 _MOST_SITES = 500
 _MOST_TRACES = 24 << 20  # bytes of traces, about 200,000 of them: read in 0.1 s
-_STDLIB = tuple(os.path.normpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib"))
 _ASKED = (f"{os.sep}tracemalloc.py", f"{os.sep}pympler{os.sep}asizeof.py")  # what they allocate, they do for us
-_INSTALLED = ("site-packages", "dist-packages")
 
 _HEADER = re.compile(r"(?:async\s+)?(def|class)\s+(\w+)")
 _NO_START = "#)]}"  # comments, and what closes what was opened further up
@@ -62,18 +58,6 @@ class Tracing:
     ) -> None:
         if self._ours:
             tracemalloc.stop()
-
-
-def is_installed(path: str) -> bool:
-    """Tell whether a file belongs to an installed package."""
-    return any(part in path for part in _INSTALLED)
-
-
-def is_users_file(path: str) -> bool:
-    """Tell whether a file is neither installed nor of the standard library: code the user can edit."""
-    if path.startswith("<") or is_own_file(path):
-        return False
-    return not is_installed(path) and not path.startswith(_STDLIB)
 
 
 @attrs.frozen
@@ -260,7 +244,7 @@ class Sources:
         real = [line for line in stack if not line[0].startswith("<")]
         chosen = [
             next(iter(real), None),
-            next((line for line in real if not line[0].startswith(_STDLIB) or is_installed(line[0])), None),
+            next((line for line in real if not is_of_stdlib(line[0])), None),
             next((line for line in real if is_users_file(line[0])), None),
         ]
         return tuple(self.site(*line) for line in dict.fromkeys(chosen) if line is not None)

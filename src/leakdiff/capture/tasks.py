@@ -20,7 +20,8 @@ import attrs
 from leakdiff.capture.kinds import derives, dict_of_module, dict_of_type, is_exactly, loaded, make_kinds, type_name
 from leakdiff.capture.places import most_telling, place_of
 from leakdiff.capture.references import references
-from leakdiff.capture.sites import Line, is_own_file
+from leakdiff.capture.sites import Line
+from leakdiff.source_files import is_own_file
 
 _MOST_LINES = 100  # read in all
 _LINES_ALIKE = 3  # read of tasks of one coroutine that are in the same function

@@ -19,12 +19,13 @@ from leakdiff.capture.meter import Meter, count_tracked, native_gauge
 from leakdiff.capture.newborn import Newborn
 from leakdiff.capture.owners import LengthWatch
 from leakdiff.capture.roots import Roots, find_roots, own_parts
-from leakdiff.capture.sites import Line, Traces, Tracing, common_stacks, is_users_file, newborn_under, surviving_stacks
+from leakdiff.capture.sites import Line, Traces, Tracing, common_stacks, newborn_under, surviving_stacks
 from leakdiff.capture.walk import Budget, Lengths, Walk
 from leakdiff.capture.workload import Workload
 from leakdiff.model.code import Moves
 from leakdiff.model.signals import Phase, Round
 from leakdiff.options import Options
+from leakdiff.source_files import is_users_file
 
 _LARGE_HEAP = 300_000  # blocks; where there are more, a full collection takes long and rounds share one
 _CONFIRMING = 3

@@ -49,6 +49,7 @@ class Home:
         owner_type: The owner's type name.
         files: ``(module, source file)`` of loaded modules that may name it as well: those of the same package, and
             for a program's own code all of it.
+        outer: Where the name is one of a library's: the name by which the program itself knows the object around.
     """
 
     kind: NameKind
@@ -59,6 +60,7 @@ class Home:
     below: int = 0
     owner_type: str = ""
     files: tuple[tuple[str, str], ...] = ()
+    outer: Home | None = None
 
 
 @attrs.frozen

@@ -11,7 +11,7 @@ import attrs
 from leakdiff.model.code import CodeSite, Moves
 from leakdiff.model.heap import Site
 from leakdiff.source.words import GONES, PUTS
-from leakdiff.source_files import SourceFiles, is_own_file, parse
+from leakdiff.source_files import SourceFiles, is_of_stdlib, is_own_file, parse
 
 UNREACHED, CALL = "unreached", "call"
 _ROLES = ("", CALL, UNREACHED)  # in the order they are shown
@@ -59,8 +59,11 @@ class Seen:
         amounts = [(move, amount) for move, amount in amounts if amount > 0 and not is_own_file(move.file)]
         least = _LEAST_SHARE * sum(amount for _, amount in amounts)
         joined = [self._measured(one, amounts, -1 if is_gone else 1) for one in found]
+        is_known = any(one.site.is_sure and not one.role for one in found)
         for move, amount in amounts:
-            if amount >= least and not any(_is_at(one, move) for one in found):
+            # While a thread waits in the standard library, another one may do it: its own lines are not measured.
+            is_doubtful = is_known and is_of_stdlib(move.file)
+            if amount >= least and not is_doubtful and not any(_is_at(one, move) for one in found):
                 joined.append(self._only_seen(move, -amount if is_gone else amount, is_gone=is_gone))
         return tuple(sorted(joined, key=_rank))
 
