@@ -9,7 +9,7 @@ import pytest
 
 from fresh import line_of
 from leakdiff.model.heap import Site
-from leakdiff.source.pending import who_cancels
+from leakdiff.source.pending import Pending, who_ends
 
 NOBODY = """
     import asyncio
@@ -58,18 +58,18 @@ UNNAMED = """
     [
         (NOBODY, "nobody cancels `answer`: no line of this file calls cancel()"),
         (ELSEWHERE, "nobody cancels `answer` in find; cancel() is called in teardown only"),
-        (SOMETIMES, "find calls cancel() in line 7, but not on this path"),
-        (FUTURE, "nobody cancels `reply` in ask; set_result() is called in answer only"),
+        (SOMETIMES, "find calls cancel() in line 7 only if await call.dropped (line 6)"),
+        (FUTURE, "nobody answers or cancels `reply` in ask; set_result() is called in answer only"),
         (UNNAMED, "nobody cancels it: no line of this file calls cancel()"),
     ],
 )
-def test_who_cancels_what_a_line_makes(tmp_path: Path, source: str, said: str) -> None:
+def test_who_ends_what_a_line_makes(tmp_path: Path, source: str, said: str) -> None:
     """The line that made a task leads to the lines that cancel one, or to none."""
     file = tmp_path / "app.py"
     file.write_text(textwrap.dedent(source))
     born = [Site(str(tmp_path / "gone.py"), 1), Site(str(file), line_of(source, "# made"))]
 
-    assert who_cancels(born) == said
+    assert who_ends(born).summary == said
 
 
 def test_a_line_that_makes_nothing_pending_says_nothing(tmp_path: Path) -> None:
@@ -78,4 +78,35 @@ def test_a_line_that_makes_nothing_pending_says_nothing(tmp_path: Path) -> None:
     file.write_text("kept = []\n")
     broken.write_text("def (:\n")
 
-    assert who_cancels([Site(str(file), 1), Site(str(broken), 1)]) == ""
+    assert who_ends([Site(str(file), 1), Site(str(broken), 1)]) == Pending()
+
+
+STOPPED = """
+    import threading
+
+    class Poll:
+        def __init__(self):
+            self.stop = threading.Event()
+            self.thread = threading.Thread(target=self.run)  # made
+
+        def close(self):
+            if self.started:
+                self.stop.set()  # ends
+
+    def other(event):
+        event.set()
+"""
+
+
+def test_the_lines_that_would_end_it_are_told_with_their_conditions(tmp_path: Path) -> None:
+    """A thread is stopped by the class that started it, in whatever way; what another one does is its own affair."""
+    file = tmp_path / "app.py"
+    file.write_text(textwrap.dedent(STOPPED))
+    found = who_ends([Site(str(file), line_of(STOPPED, "# made"))])
+
+    assert found.made is not None
+    assert (found.made.site.line, found.made.how) == (line_of(STOPPED, "# made"), "Thread")
+    assert [(end.site.line, end.how, end.only) for end in found.ends] == [
+        (line_of(STOPPED, "# ends"), "set", f"only if self.started (line {line_of(STOPPED, '# ends') - 1})")
+    ]
+    assert found.summary == "nobody stops `self.thread` in Poll.__init__; set() is called in Poll.close only"

@@ -161,7 +161,6 @@ def with_code(suspect: Suspect, moves: Sequence[Moves] = ()) -> Suspect:
         suspect: An owner that is accused.
         moves: Lines that were seen to do so.
     """
-    from leakdiff.source.pending import who_cancels
     from leakdiff.source.read import read_code
 
     home = suspect.owner.home
@@ -171,7 +170,7 @@ def with_code(suspect: Suspect, moves: Sequence[Moves] = ()) -> Suspect:
     if home.outer is not None:
         code = _beside(read_code(home.outer), code)
     if suspect.owner.waiting or _holds_pending(suspect.owner):
-        code = attrs.evolve(code, pending=who_cancels(suspect.owner.born))
+        code = _with_ends(code, suspect.owner)
     return _bounded_by_code(attrs.evolve(suspect, code=code))
 
 
@@ -189,8 +188,29 @@ def _beside(outer: Code, code: Code) -> Code:
 
 
 def _holds_pending(owner: Owner) -> bool:
-    """Tell whether tasks, futures or timers are on the way from an owner to what grows."""
-    return any(step.type.endswith(("Future", "Task", "Timer", "TimerHandle")) for step in owner.steps[owner.depth :])
+    """Tell whether tasks, futures, timers or threads are on the way from an owner to what grows."""
+    return any(_is_pending(step.type) for step in owner.steps[owner.depth :])
+
+
+def _is_pending(name: str) -> bool:
+    return name.endswith(("Future", "Task", "Timer", "TimerHandle", "Thread"))
+
+
+def _with_ends(code: Code, owner: Owner) -> Code:
+    """Say who ends what waits among the entries, beside who takes them out of the owner.
+
+    Where a library holds them, as the event loop does its timers, the line that made them is the one that puts them in.
+    """
+    from leakdiff.source.pending import who_ends
+    from leakdiff.source_files import is_users_file
+
+    makers = [site for name, site in owner.sites_by_type.items() if _is_pending(name)]
+    found = who_ends([*makers, *owner.born])
+    is_theirs = any(is_users_file(put.site.file) for put in code.puts)
+    made = () if found.made is None or is_theirs else (found.made,)
+    ends = [end for end in found.ends if end.site not in [gone.site for gone in code.gones]]
+    gones = (*code.gones, *ends) if is_theirs else (*ends, *code.gones)
+    return attrs.evolve(code, puts=(*made, *code.puts), gones=gones, pending=found.summary)
 
 
 def _bounded_by_code(suspect: Suspect) -> Suspect:

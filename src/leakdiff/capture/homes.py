@@ -21,7 +21,7 @@ from leakdiff.capture.kinds import (
     qualname_of,
     type_name,
 )
-from leakdiff.capture.naming import suspended_code
+from leakdiff.capture.naming import class_home, suspended_code
 from leakdiff.capture.roots import Root
 from leakdiff.model.code import Home, NameKind, Scope
 from leakdiff.source_files import is_users_file
@@ -194,12 +194,14 @@ def _python_classes(cls: type) -> Iterator[tuple[str, type]]:
 
 
 def _file_of_class(cls: type) -> str:
-    """Return where a class was written: its functions know better than its ``__module__``."""
-    for member in dict_of_type(cls).values():
-        if type(member) is types.FunctionType and not (file := _code_of(member).co_filename).startswith("<"):
-            return str(file)
+    """Return where a class was written: its module where it is found there, else where its functions are from."""
     module = sys.modules.get(module_of(cls))
     file = _file_in(dict_of_module(module)) if type(module) is types.ModuleType else ""
+    if file.endswith(".py") and class_home(cls) is not None:
+        return file
+    for member in dict_of_type(cls).values():
+        if type(member) is types.FunctionType and not (written := _code_of(member).co_filename).startswith("<"):
+            return str(written)
     return file if file.endswith(".py") else ""
 
 

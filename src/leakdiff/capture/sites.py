@@ -17,13 +17,14 @@ from typing import Any, Self
 import attrs
 
 from leakdiff.capture.entries import newest
-from leakdiff.capture.kinds import PLAIN, derives, make_kinds, type_name
+from leakdiff.capture.kinds import PLAIN, Kinds, derives, make_kinds, type_name
 from leakdiff.capture.references import references
 from leakdiff.model.heap import Site
 from leakdiff.model.snapshot import SiteCount
 from leakdiff.source_files import SourceFiles, is_of_stdlib, is_own_file, is_users_file, read_text
 
 _SAMPLE = 100
+_FEW = 8  # entries at either end that are looked into
 _MOST_MEMBERS = 500_000
 _MOST_SITES = 500
 _MOST_TRACES = 24 << 20  # bytes of traces, about 200,000 of them: read in 0.1 s
@@ -82,15 +83,22 @@ def newborn_under(holders: Sequence[Any], new: AbstractSet[int]) -> list[Any]:
     for holder in holders[:_SAMPLE]:
         found.extend(_traced_members(holder))
         found.extend(ref for ref in references(holder, kinds)[:_SAMPLE] if id(ref) in new)
-    seen = set(map(id, found))
-    for obj in found:
-        if len(found) > _SAMPLE * 4:
+    few = found if len(found) <= 2 * _FEW else [*found[:_FEW], *found[-_FEW:]]
+    return [*found, *_below(few, new, kinds)]
+
+
+def _below(start: Sequence[Any], new: AbstractSet[int], kinds: Kinds) -> list[Any]:
+    """Return what is new below a few entries, however deep: what an entry is made of, not many entries' first level."""
+    pending = list(start)
+    seen = set(map(id, pending))
+    for obj in pending:
+        if len(pending) > _SAMPLE * 4:
             break
         if id(obj) in new:
             fresh = [ref for ref in references(obj, kinds) if id(ref) not in seen]
             seen.update(map(id, fresh))
-            found.extend(ref for ref in fresh if id(ref) in new or kinds[type(ref)] != PLAIN)
-    return found
+            pending.extend(ref for ref in fresh if id(ref) in new or kinds[type(ref)] != PLAIN)
+    return pending[len(start) :]
 
 
 def _traced_members(holder: Any) -> list[Any]:

@@ -1,68 +1,141 @@
-"""Who cancels what waits for ever: the line that made a task, and the lines that cancel one."""
+"""Who ends what waits for ever: the line that made a task, timer or thread, and the lines that would end one."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
 
-from leakdiff.model.heap import Site
-from leakdiff.source_files import SourceFiles
+import attrs
 
-_MAKES = ("create_task", "ensure_future", "run_coroutine_threadsafe", "create_future", "call_later", "call_at", "Timer")
-_ENDS = ("cancel",)
-_ENDS_OF_FUTURES = ("cancel", "set_result", "set_exception")
+from leakdiff.model.code import CodeSite
+from leakdiff.model.heap import Site
+from leakdiff.source.conditions import Conditions
+from leakdiff.source.mutations import Operation
+from leakdiff.source.names import Reference
+from leakdiff.source.rebinding import Doing
+from leakdiff.source.trees import Tree, grow_tree, identifier
+from leakdiff.source_files import SourceFiles, is_of_stdlib, is_users_file
+
+_CANCEL = ("cancel",)
+_ANSWER = ("cancel", "set_result", "set_exception")
+_STOP = ("join", "stop", "set", "cancel", "shutdown", "terminate", "close")
+_ENDS = {
+    "create_task": _CANCEL,
+    "ensure_future": _CANCEL,
+    "run_coroutine_threadsafe": _CANCEL,
+    "call_later": _CANCEL,
+    "call_at": _CANCEL,
+    "Timer": _CANCEL,
+    "create_future": _ANSWER,
+    "Future": _ANSWER,
+    "Thread": _STOP,
+}
 _MOST_NAMED = 3
 
 
-def who_cancels(born: Sequence[Site]) -> str:
-    """Say in a sentence who cancels a task, future or timer that one of some lines makes; empty if none makes one.
+@attrs.frozen
+class Pending:
+    """What the source says of something that waits.
+
+    Attributes:
+        made: The line that made it; None where none of the lines does.
+        ends: Lines that would end one.
+        summary: Who does, in a sentence.
+    """
+
+    made: CodeSite | None = None
+    ends: tuple[CodeSite, ...] = ()
+    summary: str = ""
+
+
+def who_ends(born: Sequence[Site]) -> Pending:
+    """Say who cancels, answers or stops what one of some lines makes.
 
     Args:
-        born: Lines that allocated what is pending.
+        born: Lines that allocated what is pending; those the user can edit are asked first.
     """
     files = SourceFiles()
-    for site in born:
-        tree = files.tree(site.file)
-        made = None if tree is None else next(_made_at(tree, site.line), None)
-        if tree is not None and made is not None:
-            return _sentence(tree, made, site, files)
-    return ""
+    for site in sorted(born, key=lambda site: not is_users_file(site.file)):
+        root = files.tree(site.file) if not is_of_stdlib(site.file) else None
+        if root is not None:
+            tree = grow_tree("", site.file, root)
+            for call in _made_at(tree, site.line):
+                return _Reader(tree, call, site, files).read()
+    return Pending()
 
 
-def _made_at(tree: ast.Module, line: int) -> Iterator[ast.Call]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and node.lineno <= line <= (node.end_lineno or line) and _name(node) in _MAKES:
+def _made_at(tree: Tree, line: int) -> Iterator[ast.Call]:
+    for node in tree.nodes:
+        is_there = isinstance(node, ast.Call) and node.lineno <= line <= (node.end_lineno or line)
+        if is_there and isinstance(node, ast.Call) and identifier(node.func) in _ENDS:
             yield node
 
 
-def _sentence(tree: ast.Module, made: ast.Call, site: Site, files: SourceFiles) -> str:
-    maker = files.function_at(site.file, site.line)
-    ending = _ENDS_OF_FUTURES if _name(made) == "create_future" else _ENDS
-    ends = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in ending]
-    where = sorted({files.function_at(site.file, node.lineno) or "the module" for node in ends})
-    here = [node.lineno for node in ends if files.function_at(site.file, node.lineno) == maker]
-    if here:
-        return f"{maker or 'the module'} calls {_called(ends, here[0])} in line {here[0]}, but not on this path"
-    called = f" `{kept}`" if (kept := _kept_as(tree, made)) else " it"
-    if not where:
-        return f"nobody cancels{called}: no line of this file calls {' or '.join(f'{end}()' for end in ending)}"
-    shown, verbs = ", ".join(where[:_MOST_NAMED]), " or ".join(sorted({f"{node.attr}()" for node in ends}))
-    return f"nobody cancels{called} in {maker or 'the module'}; {verbs} is called in {shown} only"
+@attrs.frozen(eq=False)
+class _Reader:
+    """Reads one file around the call that made something."""
 
+    tree: Tree
+    made: ast.Call
+    site: Site
+    files: SourceFiles
 
-def _called(ends: Sequence[ast.Attribute], line: int) -> str:
-    return next(f"{node.attr}()" for node in ends if node.lineno == line)
+    def read(self) -> Pending:
+        """Return the line that made it, the lines that would end it, and who does."""
+        made = Operation(Doing.PUT, identifier(self.made.func), self.made, Reference(self.made, 0))
+        ends = [Operation(Doing.GONE, node.attr, node, Reference(node, 0)) for node in self._endings()]
+        conditions = Conditions(self.tree, {}, [made], ends)
+        sites = [self._site(end, conditions.only(end)) for end in ends]
+        sites.sort(key=lambda found: found.site.function != self._maker)
+        return Pending(self._site(made, ""), tuple(sites), self._summary(sites))
 
+    def _endings(self) -> Iterator[ast.Attribute]:
+        """Yield the methods called, or handed over, that would end it; of threads only those of the same class."""
+        kind = identifier(self.made.func)
+        around = self.tree.class_of(self.made)
+        for node in self.tree.nodes:
+            if not isinstance(node, ast.Attribute) or node.attr not in _ENDS[kind]:
+                continue
+            is_method = isinstance(node.ctx, ast.Load) and not isinstance(self.tree.parent(node), ast.Attribute)
+            if is_method and (kind != "Thread" or self.tree.class_of(node) is around):
+                yield node
 
-def _kept_as(tree: ast.Module, made: ast.Call) -> str:
-    """Return the name that what is made is given, if it is given one."""
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and node.value is made:
-            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            return ast.unparse(target)
-    return ""
+    def _site(self, operation: Operation, only: str) -> CodeSite:
+        function = self.tree.function(operation.node)
+        name = self.tree.qualname(function).replace("<locals>.", "") if function is not None else ""
+        line = operation.line
+        code = self.files.line(self.site.file, line)
+        return CodeSite(Site(self.site.file, line, name, code), operation.how, only, is_sure=operation.how != "set")
 
+    @property
+    def _maker(self) -> str:
+        function = self.tree.function(self.made)
+        return self.tree.qualname(function).replace("<locals>.", "") if function is not None else ""
 
-def _name(call: ast.Call) -> str:
-    function = call.func
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    def _summary(self, ends: Sequence[CodeSite]) -> str:
+        kind, maker = identifier(self.made.func), self._maker or "the module"
+        verb = "stops" if kind == "Thread" else "answers or cancels" if _ENDS[kind] is _ANSWER else "cancels"
+        called = f"`{kept}`" if (kept := self._kept_as()) else "it"
+        here = [end for end in ends if end.site.function == self._maker]
+        if here:
+            found = here[0]
+            only = f" {found.only}" if found.only else ", but not on this path"
+            return f"{maker} calls {found.how}() in line {found.site.line}{only}"
+        if not ends:
+            calls = " or ".join(f"{end}()" for end in _ENDS[kind])
+            return f"nobody {verb} {called}: no line of this {self._searched} calls {calls}"
+        where = ", ".join(sorted({end.site.function or "the module" for end in ends})[:_MOST_NAMED])
+        hows = " or ".join(sorted({f"{end.how}()" for end in ends}))
+        return f"nobody {verb} {called} in {maker}; {hows} is called in {where} only"
+
+    @property
+    def _searched(self) -> str:
+        in_class = identifier(self.made.func) == "Thread" and self.tree.class_of(self.made) is not None
+        return "class" if in_class else "file"
+
+    def _kept_as(self) -> str:
+        """Return the name that what is made is given, if it is given one."""
+        match self.tree.parent(self.made):
+            case ast.Assign(targets=[target, *_]) | ast.AnnAssign(target=target) | ast.NamedExpr(target=target):
+                return ast.unparse(target)
+        return ""

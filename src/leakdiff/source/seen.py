@@ -14,6 +14,7 @@ from leakdiff.source.words import GONES, PUTS
 from leakdiff.source_files import SourceFiles, is_of_stdlib, is_own_file, parse
 
 UNREACHED, CALL = "unreached", "call"
+CALLBACK = "as a callback"
 _ROLES = ("", CALL, UNREACHED)  # in the order they are shown
 _LEAST_SHARE = 0.05  # of all puts, from which on a line that was seen to put is one of the lines to show
 
@@ -69,7 +70,8 @@ class Seen:
 
     def _measured(self, one: Found, amounts: Sequence[tuple[Moves, float]], sign: int) -> Found:
         here = [amount for move, amount in amounts if _is_at(one, move)]
-        if not here and (one.role == CALL or not self._was_watched(one.site.site.file)):
+        is_elsewhere = one.role == CALL or one.site.how.endswith(CALLBACK)  # it runs where it is called
+        if not here and (is_elsewhere or not self._was_watched(one.site.site.file)):
             return one
         is_sure = one.site.is_sure or bool(here)  # it did change this owner
         site = attrs.evolve(one.site, per_unit=sign * sum(here) if here else 0.0, is_sure=is_sure)
