@@ -536,3 +536,30 @@ def test_importing_leakdiff_imports_no_heavy_package() -> None:
     print(json.dumps(sorted(heavy & sys.modules.keys())))
     """
     assert run_fresh(script) == []
+
+
+def test_what_is_ambiguous_is_asked_again_with_another_prime() -> None:
+    """Growth that differs from round to round and that nobody owns: more rounds of another number of units may tell."""
+    answer = check_fresh("""
+        import ctypes, itertools
+
+        _malloc = ctypes.CDLL(None).malloc
+        _rounds = itertools.count()
+        calls = []
+
+        def setup():
+            calls.append("setup")
+
+        def step(units):
+            for _ in range(units * (1, 40, 7, 90, 3)[next(_rounds) % 5]):
+                _malloc(100)
+
+        def after():
+            return calls
+    """)
+
+    assert answer.verdict == "INCONCLUSIVE"
+    assert answer.after == ["setup"]
+    assert "5 rounds of 29 units could not tell" in answer.notes
+    assert answer.notes.endswith("asked again with 10 rounds of 43")
+    assert {measured["units"] for measured in answer.report["rounds"] if measured["phase"] == "mark"} == {43}

@@ -120,7 +120,7 @@ def _judged(bench: Bench) -> Judgement:
     bench.options = attrs.evolve(first, rounds=2 * first.rounds, units=another_prime(first.units))
     bench.rounds.clear()
     bench.note(
-        f"{first.rounds} rounds of {first.units:,} units could not tell ({judgement.because}); "
+        f"{first.rounds} rounds of {first.units:,} units could not tell; "
         f"asked again with {bench.options.rounds} rounds of {bench.options.units:,}"
     )
     return judge(_gather(bench))

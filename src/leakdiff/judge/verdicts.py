@@ -545,4 +545,9 @@ _NOUNS = {"blocks": "blocks", "native_bytes": "native bytes", "fds": "file descr
 
 
 def _rates(growing: Sequence[Growth]) -> str:
-    return ", ".join(f"{rate_text(growth.rate)} {_NOUNS[growth.signal]} per unit" for growth in growing)
+    return ", ".join(f"{rate_text(_rate_of(growth))} {_NOUNS[growth.signal]} per unit" for growth in growing)
+
+
+def _rate_of(growth: Growth) -> float:
+    """Return the rate that tells most: of what grows by leaps the median may be nothing."""
+    return growth.rate if growth.rate > 0 else growth.series.mean
