@@ -245,5 +245,6 @@ class Report:
         from leakdiff.model.baseline import new_leaks
 
         report = self if baseline is None else baseline.compare(self, target=target)
-        if report.verdict is Verdict.INCONCLUSIVE or (report.verdict in ACCUSING and new_leaks(report)):
+        is_accepted = baseline is not None and not new_leaks(report)
+        if report.verdict is Verdict.INCONCLUSIVE or (report.verdict in ACCUSING and not is_accepted):
             raise LeakFound(report.text(), report)
