@@ -7,7 +7,7 @@ ARGS =
 BIN = $(VENV)/bin
 OTHERS = 3.12 3.13 3.14
 
-.PHONY: help demo test pytest test-others test-all accuracy mutations bench trends fleet sid coverage clean
+.PHONY: help demo test pytest test-others test-all accuracy mutations sensitivity bench trends fleet sid coverage clean
 .DELETE_ON_ERROR:
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make sid          the tests on the CPythons that only Debian sid has'
 	@echo 'make accuracy     how often leakdiff is right, on the corpus'
 	@echo 'make mutations    how often leakdiff is right, on programs with one thing broken'
+	@echo 'make sensitivity  how small a leak is seen, and in how many units'
 	@echo 'make bench        what leakdiff costs, beside its peers'
 	@echo 'make trends       how soon a trend finds a leak, on 200 histories with noise'
 	@echo 'make fleet        a 72-hour history of six replicas, and what the trend says of it'
@@ -60,6 +61,9 @@ accuracy: $(VENV)/.leakdiff
 
 mutations: $(VENV)/.leakdiff
 	$(BIN)/python benchmarks/mutations.py $(ARGS)
+
+sensitivity: $(VENV)/.leakdiff
+	$(BIN)/python benchmarks/sensitivity.py $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench.py $(ARGS)

@@ -275,7 +275,9 @@ def named_sites(findings: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]
         for key in ("sites", "waiting"):
             found += finding.get(key) or []
         found += [each["site"] for each in finding.get("types") or [] if each.get("site")]
-        found += code_sites([finding], "puts") + code_sites([finding], "gones") + native_sites(finding)
+        for key in ("puts", "gones", "made", "ends"):
+            found += code_sites([finding], key)
+        found += native_sites(finding)
     return found
 
 
