@@ -61,11 +61,14 @@ ARTEFACTS: Final[tuple[Artefact, ...]] = (
         r"__main__\.(_oh|_ih|_dh)(\[\*\])?",
         "IPython keeps every result and input of the session in Out and In",
     ),
-    Artefact("mock-calls", r"unittest\.mock\._CallList", "a mock remembers every call until reset_mock()"),
+    Artefact(
+        "mock-calls", r"unittest\.mock\._CallList", "a mock remembers every call until reset_mock()", excuses=False
+    ),
     Artefact(
         "mock-children",
         r"unittest\.mock\.\w+\.(_mock_children|_mock_mock_calls|_mock_method_calls)",
         "a mock remembers its calls and children until reset_mock()",
+        excuses=False,
     ),
     Artefact("tracemalloc", r"tracemalloc\..*", "tracemalloc keeps what it traced"),
     # -- bounded by what they are ----------------------------------------------------------------

@@ -15,6 +15,7 @@ from leakdiff.model.signals import Phase, rate_text
 _MOST_FINDINGS = 5
 _MOST_TYPES = 5
 _MOST_SITES = 3
+_UNBOUND = " without "  # says which bound the owner was not given
 _LEAST_SHOWN = 0.01
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -115,6 +116,7 @@ def _rows(finding: Finding, report: Report) -> Iterator[tuple[str, str]]:
         yield "what", _what(finding, report)
     if finding.owner is not None:
         yield "owner", _owner(finding)
+        yield from _each(finding)
         yield from _sharing(finding, report.unit)
     yield "path", _path(finding)
     for site in finding.sites[:_MOST_SITES]:
@@ -141,6 +143,16 @@ def _owner(finding: Finding) -> str:
     return f"{printable(finding.owner or '')}     {finding.owner_type}{held}{keys}"
 
 
+def _each(finding: Finding) -> Iterator[tuple[str, str]]:
+    """Say what one entry retains, by type."""
+    gained = finding.entries_per_unit
+    if gained and finding.per_entry:
+        shown = [(growth.per_unit / gained, growth.name) for growth in finding.types[:_MOST_TYPES]]
+        parts = [f"{rate_text(ratio)} {printable(name)}" for ratio, name in shown if ratio >= _LEAST_SHOWN]
+        if parts:
+            yield "each", f"{', '.join(parts)}: {size(finding.per_entry)}"
+
+
 def _sharing(finding: Finding, unit: str) -> Iterator[tuple[str, str]]:
     """Say who else holds the same objects, and what removing them here alone would free."""
     if not finding.shared_with:
@@ -151,10 +163,14 @@ def _sharing(finding: Finding, unit: str) -> Iterator[tuple[str, str]]:
 
 
 def _code_rows(code: Code) -> Iterator[tuple[str, str]]:
+    for found in code.made[:1]:
+        yield "made", f"{_site(found.site)}      {found.how if _UNBOUND in found.how else ''}".rstrip()
     for found in code.puts[:_MOST_SITES]:
         yield "put", _code_site(found)
     for found in code.gones[:_MOST_SITES]:
         yield "gone", _code_site(found)
+    for found in code.ends[:_MOST_SITES]:
+        yield "miss", f"{_site(found.site)}      {found.how}"
     if code.pending:
         yield "ends", code.pending
     if code.summary or code.missing:
