@@ -66,7 +66,9 @@ def deep_tier(bench: Bench, evidence: Evidence) -> Evidence:
             owner=owner,
             lengths=watch.lengths(position),
             units=tuple(measured.units for measured in watched),
-            rate=(accumulation.entries or accumulation.buffer_bytes) / units,
+            rate=watch.rate_at_first(position, watched)
+            if position in watch.recounted
+            else (accumulation.entries or accumulation.buffer_bytes) / units,
             references=references[position],
         )
         for position, (accumulation, owner) in enumerate(zip(found, owners, strict=True))
@@ -91,7 +93,7 @@ def _native_tier(bench: Bench, evidence: Evidence) -> Evidence:
     from leakdiff.judge.verdicts import DESCRIPTORS, without_owner
 
     found = without_owner(evidence)
-    if not found:
+    if not found or found[0].owner is not None:
         return evidence
     rate, kind = found[0].per_unit, found[0].owner_type
     if kind == DESCRIPTORS:
@@ -181,6 +183,8 @@ def _beside(outer: Code, code: Code) -> Code:
         code,
         puts=(*outer.puts, *code.puts),
         gones=(*outer.gones, *code.gones),
+        made=tuple(dict.fromkeys((*outer.made, *code.made))),
+        ends=tuple(dict.fromkeys((*outer.ends, *code.ends))),
         summary=outer.summary if is_told else code.summary,
         missing="" if is_told else code.missing,
         bound=code.bound or outer.bound,

@@ -95,6 +95,9 @@ class Code:
         bound: A limit that the code enforces: a removal that runs when the owner's length passes a number.
         missing: Why there is nothing to read, in a sentence, where there is not.
         pending: Who cancels the tasks, futures or timers among the entries, in a sentence.
+        made: Lines that make the owner, ``how`` naming what and the bound it is not given; at most three.
+        ends: Places where an entry's life seems to end and that do not remove it, ``how`` saying why it seems so,
+            most likely first; at most three, and none where a removal always runs.
     """
 
     puts: tuple[CodeSite, ...] = ()
@@ -103,6 +106,8 @@ class Code:
     bound: Bound | None = None
     missing: str = ""
     pending: str = ""
+    made: tuple[CodeSite, ...] = ()
+    ends: tuple[CodeSite, ...] = ()
 
 
 @attrs.frozen

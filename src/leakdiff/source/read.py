@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from leakdiff.model.code import Code, Home, Moves, NameKind
 from leakdiff.model.heap import Bound
 from leakdiff.source.callers import Callers
+from leakdiff.source.ends import find_ends
 from leakdiff.source.limits import Limits
+from leakdiff.source.made import find_made
 from leakdiff.source.names import plain_attribute
 from leakdiff.source.pages import Page, gather, read_pages
 from leakdiff.source.places import Where
@@ -53,12 +55,15 @@ def _code(pages: Sequence[Page], where: Where, seen: Seen) -> Code:
     missing = "" if puts or gones else where.missing
     counted = [found.site for found in puts if not found.role] or [found.site for found in puts]
     said = summarise(counted, taken, where.text, never)
+    ends = () if missing else find_ends(pages, where, counted, taken)
     return Code(
         puts=tuple(found.site for found in puts)[:_MOST_SITES],
         gones=tuple(found.site for found in gones)[:_MOST_SITES],
         summary=missing or said + where.cut,
         bound=_bound(pages, where),
         missing=missing,
+        made=tuple(find_made(pages, where.home, where.shelf)),
+        ends=tuple(ends),
     )
 
 
