@@ -422,13 +422,11 @@ REPORTED: Mapping[str, tuple[str, Seen]] = {
     "atexit_registry": (
         "atexit-registry",
         seen(
-            "no referrer: held by C code: native ─ tuple: tuple ─ [*]: app.Connection",
+            "atexit callbacks: interpreter ─ [*]: tuple ─ [*]: app.Connection",
             depth=1,
             types=("app.Connection list tuple"),
-            is_owned=False,
-            owner_type="tuple",
+            owner_type="atexit",
             entries=None,
-            verdict=Verdict.NATIVE,
             line="atexit.register(close, Connection())",
         ),
     ),

@@ -325,3 +325,157 @@ def test_sixteen_bytes_of_malloc_a_unit_are_found(tmp_path: Path) -> None:
     assert report["verdict"] == "NATIVE"
     assert finding["owner"] is None
     assert 16 <= finding["per_unit"]["native_bytes"] <= 40
+
+
+# -- lengths that lie ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [37, 130, 288])
+def test_a_double_buffer_is_no_leak(size: int) -> None:
+    """Two halves change places; what a swap puts away is as long as what it lets go of."""
+    answer = check_fresh(f"""
+        _front, _back = [], []
+
+
+        def step(units):
+            global _front, _back
+            for number in range(units):
+                _back.append([number, str(number)])
+                if len(_back) >= {size}:
+                    _front, _back = _back, []
+    """)
+
+    assert answer.verdict in ("STABLE", "CHURN")
+
+
+def test_entries_taken_from_a_simple_queue_do_not_count() -> None:
+    """Its list keeps the places of what was taken for a while: how long that is goes up and down."""
+    answer = check_fresh(
+        """
+        import queue
+
+        _waiting = queue.SimpleQueue()
+        _numbers = iter(range(10**9))
+
+
+        def step(units):
+            for _ in range(units):
+                number = next(_numbers)
+                _waiting.put([number])
+                if number % 4:
+                    _waiting.get()
+    """,
+        units=101,
+        patience=1.0,
+    )
+
+    assert answer.verdict == "LEAK"
+    assert (answer.owner or "").startswith("app._waiting")
+
+
+def test_cancelled_timers_do_not_count() -> None:
+    """An event loop clears them when half of all are cancelled: those that were not are the leak."""
+    answer = check_fresh(
+        """
+        import asyncio
+
+        _numbers = iter(range(10**9))
+
+
+        async def step(units):
+            loop = asyncio.get_running_loop()
+            for _ in range(units):
+                number = next(_numbers)
+                timer = loop.call_later(900, print, [number])
+                if number % 5 > 1:
+                    timer.cancel()
+    """,
+        units=101,
+        patience=1.0,
+    )
+
+    assert answer.verdict == "LEAK"
+    assert answer.owner == "event loop._scheduled"
+
+
+def test_functions_registered_with_atexit_have_an_owner() -> None:
+    """The interpreter does not list them, but it counts them."""
+    answer = check_fresh("""
+        import atexit
+
+
+        class Connection:
+            def close(self):
+                pass
+
+
+        def step(units):
+            for _ in range(units):
+                atexit.register(Connection().close)
+    """)
+
+    assert (answer.verdict, answer.owner) == ("LEAK", "atexit callbacks")
+
+
+def test_functions_that_are_taken_back_from_atexit_are_no_leak() -> None:
+    """Its count does not fall up to CPython 3.13, but nothing is held."""
+    answer = check_fresh("""
+        import atexit
+
+
+        class Connection:
+            def close(self):
+                pass
+
+
+        def step(units):
+            for _ in range(units):
+                close = Connection().close
+                atexit.register(close)
+                atexit.unregister(close)
+    """)
+
+    assert answer.verdict == "STABLE"
+
+
+@pytest.mark.parametrize(("mine", "verdict"), [("", "LEAK"), ("gc.collect()", "STABLE")])
+def test_cycles_leak_while_nobody_collects(mine: str, verdict: str) -> None:
+    """A check collects after each round; a program that has turned gc off and does not, keeps its cycles."""
+    answer = check_fresh(f"""
+        import gc
+
+
+        def setup():
+            gc.disable()
+
+
+        def step(units):
+            for _ in range(units):
+                ring = []
+                ring.append(ring)
+            {mine}
+    """)
+
+    assert answer.verdict == verdict
+
+
+def test_a_slow_leak_beside_a_cache_that_becomes_full_is_found() -> None:
+    """What goes on at the same low rate while the fast growth ends was there all the time."""
+    answer = check_fresh(
+        """
+        _lost, _cache = [], {}
+        _numbers = iter(range(10**9))
+
+
+        def step(units):
+            for _ in range(units):
+                number = next(_numbers)
+                if len(_cache) < 800:
+                    _cache[number] = [number]
+                if number % 25 == 0:
+                    _lost.append([number])
+    """,
+        units=101,
+    )
+
+    assert (answer.verdict, answer.owner) == ("LEAK", "app._lost")

@@ -98,8 +98,15 @@ def test_growth_that_ends_is_not_confirmed() -> None:
 
 
 def test_growth_that_fades_is_not_confirmed() -> None:
-    """A tenth of the rate is what is left of a warm-up."""
-    assert not goes_on("blocks", (1_000, 1_000), (100, 100, 100))
+    """A tenth of the rate, and less each round, is what is left of a warm-up."""
+    assert not goes_on("blocks", (1_000, 1_000), (180, 100, 60))
+
+
+def test_what_goes_on_evenly_at_a_lower_rate_is_confirmed() -> None:
+    """A cache beside a slow leak has become full: what is left gains the same in every round."""
+    assert goes_on("blocks", (311, 312), (15, 12, 12))
+    assert not goes_on("blocks", (311, 312), (15, 12, 0))
+    assert not goes_on("blocks", (311, 312), (12,))
 
 
 def test_a_native_leap_is_confirmed_by_its_mean() -> None:

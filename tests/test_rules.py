@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import attrs
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from builder import bound, growing, orphaned
 from leakdiff.judge.rules import RULES, Opinion, opinion_on
 from leakdiff.model.evidence import Suspect
+from leakdiff.model.owner import EntryType
 from leakdiff.model.report import Verdict
 
 
@@ -34,6 +37,39 @@ def test_a_buffer_leaks_bytes() -> None:
     assert opinion_on(log) == Opinion(
         Verdict.LEAK, "grew in 3 of 3 further rounds by 100.00 bytes per unit, up to 30,300, and no bound was found"
     )
+
+
+def test_an_owner_whose_lows_rise_leaks_although_it_falls() -> None:
+    """What is cleared lazily falls now and then, but never back to where it was."""
+    gains = (*(101,) * 10, -700, *(101,) * 16, -1_200, *(101,) * 3)
+    lengths = tuple(itertools.accumulate(gains, initial=555))
+
+    assert opinion_on(growing("timers", lengths=lengths)) == Opinion(
+        Verdict.LEAK, "grew in 29 of 31 further rounds by 0.33 entries per unit, up to 1,584, and no bound was found"
+    )
+
+
+def test_an_owner_that_falls_to_where_it_was_rises_and_falls() -> None:
+    """A buffer that is flushed when it is full is no leak, wherever a round finds it."""
+    lengths = (55, 298, 597, 17, 298, 680, 40, 340, 708, 2, 284)
+
+    assert opinion_on(growing("buffer", lengths=lengths)) == Opinion(
+        Verdict.CHURN, "rises and falls: between 2 and 708 entries"
+    )
+
+
+def test_a_rebuilt_list_of_weak_references_is_known_by_its_entries() -> None:
+    """What is new in a list that was replaced is not known, but what it holds is."""
+    weak, strong = EntryType("weakref.ReferenceType", 1.0, 72.0), EntryType("app.Job", 1.0, 56.0)
+    lengths = (303, 404, 505, 606)
+    rebuilt = growing("cursors", entries=0, types={}, lengths=lengths, entry_types=(weak,))
+
+    assert opinion_on(rebuilt) == Opinion(
+        Verdict.STABLE, "holds weak references only; they go when what they point to goes"
+    )
+    opinion = opinion_on(growing("jobs", entries=0, types={}, lengths=lengths, entry_types=(strong,)))
+    assert opinion is not None
+    assert opinion.verdict is Verdict.LEAK
 
 
 def test_a_bounded_cache_is_filling() -> None:

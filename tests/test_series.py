@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import attrs
 import pytest
 from hypothesis import given
@@ -101,6 +103,34 @@ def test_a_saw_tooth_that_comes_down_to_the_same_level_does_not_climb() -> None:
 def test_a_few_rounds_show_no_climb() -> None:
     """A trend under a saw-tooth needs some thirty readings."""
     assert not Series((10, 10, -5), (101,) * 3).climbs()
+
+
+def test_a_saw_tooth_with_few_teeth_climbs_if_every_low_is_above_the_one_before() -> None:
+    """The timers of an event loop, a third of which stay, are cleared more and more rarely."""
+    gains = (66, 132, 83, 101) * 3 + (-700,) + (66, 132, 83, 101) * 4 + (-1_000,) + (66, 132, 83, 101)
+
+    assert Series(gains, (101,) * len(gains)).climbs()
+
+
+def test_lows_that_rise_by_no_more_than_a_round_gains_may_be_chance() -> None:
+    """How soon after a fall a round ends is chance: two lows a round's gain apart can be the same one."""
+    gains = (100,) * 6 + (-500,) + (100,) * 6 + (-550,) + (100,) * 3
+
+    assert not Series(gains, (101,) * len(gains)).climbs()
+
+
+@given(
+    size=st.integers(20, 3_000),
+    units=st.lists(st.sampled_from((66, 83, 101, 132)), min_size=2, max_size=60),
+    start=st.integers(0, 3_000),
+)
+def test_what_is_emptied_at_a_fixed_size_never_climbs(size: int, units: list[int], start: int) -> None:
+    """However its teeth and the rounds fall together, a buffer that is flushed when it is full does not leak."""
+    levels = [(start + done) % size for done in itertools.accumulate(units, initial=0)]
+    gains = tuple(later - sooner for sooner, later in itertools.pairwise(levels))
+    flushed = Series(gains, tuple(units))
+
+    assert not (flushed.swings and flushed.climbs())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import attrs
@@ -424,3 +425,96 @@ def test_who_is_not_accused_is_not_named_as_a_holder() -> None:
     finding, _ = judged(grown(growing("map", sharers=(1,)), growing("recent", sharers=(0,), bound=bound(312)))).findings
 
     assert finding.shared_with == ()
+
+
+# -- totals that swing -----------------------------------------------------------------------------
+
+
+def swapping(size: int = 288) -> tuple[int, ...]:
+    """Return the gains of a double buffer: the older half goes whenever the newer one is full."""
+    levels = [4 * (done % size) for done in range(0, 60 * UNITS, UNITS)]
+    return tuple(later - sooner for sooner, later in itertools.pairwise(levels))
+
+
+@pytest.mark.parametrize("rounds", range(20, 59))
+def test_a_double_buffer_is_never_accused(rounds: int) -> None:
+    """Most rounds gain, but a swap takes it all away again: where the watching ends is chance."""
+    front = growing("front", 41, lengths=(288,) * (rounds + 1))
+    evidence = grown(front, gains=(404, 404, 404), later=swapping()[:rounds])
+
+    assert judged(evidence).verdict is Verdict.STABLE
+
+
+def test_native_bytes_that_climb_by_less_than_a_malloc_accuse_no_owner() -> None:
+    """A heap that swings with its buffers drifts a little; an owner that does not grow has nothing to do with it."""
+    gains = tuple(size + 600 for size in swapping())
+    watched = tuple(
+        attrs.evolve(blocks, native_bytes=size)
+        for blocks, size in zip(rounds_of("blocks", swapping(), Phase.WATCH), gains, strict=True)
+    )
+    evidence = grown(growing("front", 41, lengths=(288,) * 60), gains=(404, 404, 404))
+    native = Growth("native_bytes", series_of(rounds_of("native_bytes", (900, 900, 900)), "native_bytes"))
+    evidence = attrs.evolve(evidence, watched=watched, growing=(*evidence.growing, native))
+
+    assert judged(evidence).verdict is Verdict.STABLE
+
+
+def test_an_owner_that_gains_all_the_time_leaks_under_totals_that_swing() -> None:
+    """A list beside a buffer that is flushed: its own length tells."""
+    later = tuple(gain + 101 for gain in swapping())
+    lost = growing("lost", 303, lengths=tuple(range(303, 303 + 101 * 60, 101)))
+    evidence = grown(attrs.evolve(lost, rate=1.0), gains=(505, 505, 505), later=later)
+
+    assert told(evidence) == [("LEAK", "app.lost")]
+
+
+# -- what nobody collects, and what the interpreter holds ------------------------------------------
+
+
+def collected(*freed: int, is_off: bool = True) -> Evidence:
+    """Return the evidence of a run in which nothing grew, but the collections between rounds freed something."""
+    return Evidence(rounds_of("freed", freed, Phase.MARK), collector_is_off=is_off)
+
+
+def test_cycles_that_only_the_check_collects_are_a_leak() -> None:
+    """With the collector off they would stay, as many for every unit."""
+    judgement = judged(collected(612, 606, 606, 606))
+    (finding,) = judgement.findings
+
+    assert judgement == Judgement(
+        Verdict.LEAK,
+        "gc is disabled, and 6.00 objects per unit refer to each other in cycles: they went only because leakdiff "
+        "collects after each round",
+        (finding,),
+    )
+    assert finding.cause is not None
+    assert finding.cause.slug == "uncollectable-cycle"
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [collected(606, 606, 606, is_off=False), collected(0, 0, 0), collected(606, 0, 606), collected(9, 600, 1)],
+)
+def test_garbage_is_no_leak_if_somebody_collects_or_units_leave_none(evidence: Evidence) -> None:
+    """Cycles are normal while the collector runs; what comes in some rounds is not made by each unit."""
+    assert judged(evidence).verdict is Verdict.STABLE
+
+
+def test_what_atexit_holds_is_a_leak_with_an_owner() -> None:
+    """Its callbacks cannot be listed, but their count and what is alive without a holder go together."""
+    held = orphaned("tuple")
+    named = attrs.evolve(held, owner=attrs.evolve(held.owner, kind="interpreter", name="atexit callbacks", length=404))
+    (finding,) = judged(grown(named)).findings
+
+    assert (finding.verdict, finding.owner) == (Verdict.LEAK, "atexit callbacks")
+    assert finding.cause is not None
+    assert finding.cause.slug == "atexit-registry"
+    assert "atexit counts as many more callbacks, 404 by now" in finding.because
+
+
+def test_a_part_without_a_name_belongs_to_the_owner_it_is_in() -> None:
+    """A stream grows, and the buffer in it: one cause."""
+    stream = growing("log", 0, entries=0, buffer_bytes=30_300, lengths=(0, 10_100, 20_200, 30_300))
+    inner = attrs.evolve(stream, owner=attrs.evolve(stream.owner, name="app.log → bytes"))
+
+    assert told(grown(inner, stream)) == [("LEAK", "app.log")]

@@ -9,6 +9,7 @@ import attrs
 
 from leakdiff.model.code import Code, Moves
 from leakdiff.model.evidence import Evidence, Survivor, Suspect
+from leakdiff.model.native import FROZEN, HIDDEN_CYCLE
 from leakdiff.model.report import ACCUSING
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def last_look(bench: Bench, evidence: Evidence) -> Evidence:
 def _native_tier(bench: Bench, evidence: Evidence) -> Evidence:
     """Where no Python object owns what grows, find the lines and C functions that make it."""
     from leakdiff.capture import native
+    from leakdiff.capture.tiers import freezes
     from leakdiff.judge.verdicts import DESCRIPTORS, without_owner
 
     found = without_owner(evidence)
@@ -105,7 +107,9 @@ def _native_tier(bench: Bench, evidence: Evidence) -> Evidence:
     stays = native.Stays(rate.blocks or 0.0, rate.bytes)
     telling = [survivor for survivor in evidence.survivors if survivor.blocks >= _TELLING * stays.blocks]
     lines = [(site.file, site.line) for survivor in telling for site in survivor.sites]
-    kind = native.HIDDEN_CYCLE if is_cycle else native.LEAKED_REFERENCES
+    kind = HIDDEN_CYCLE if is_cycle else native.LEAKED_REFERENCES
+    if not orphans and freezes(bench, stays.blocks):
+        kind = FROZEN
     references = orphans[0].references if orphans else ""
     return attrs.evolve(evidence, native=native.native_evidence(bench, kind, stays, lines, references))
 

@@ -144,4 +144,9 @@ def _cheap_tier(bench: Bench, evidence: Evidence) -> Evidence:
 
     warm_up(bench)
     marked = marked_rounds(bench)
-    return attrs.evolve(evidence, marked=tuple(marked), suspected=tuple(suspects(marked)))
+    return attrs.evolve(
+        evidence,
+        marked=tuple(marked),
+        suspected=tuple(suspects(marked)),
+        collector_is_off=bench.collector_is_off,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import atexit
 import gc
 import os
 import sys
@@ -92,6 +93,11 @@ def descriptor_gauge() -> Callable[[], int]:
     process = psutil.Process(os.getpid())
     count: Callable[[], int] = getattr(process, "num_fds" if hasattr(process, "num_fds") else "num_handles")
     return count
+
+
+def callbacks_at_exit() -> int:
+    """Return how many callbacks are registered with ``atexit``; those that were taken back may be among them."""
+    return atexit._ncallbacks()  # noqa: SLF001 - all that the interpreter tells of them
 
 
 def count_tracked() -> int:

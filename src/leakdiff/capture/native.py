@@ -20,7 +20,7 @@ from leakdiff.capture.lines import LineMeter
 from leakdiff.capture.meter import descriptor_gauge
 from leakdiff.capture.sites import Line
 from leakdiff.capture.tiers import Bench, collection_paused
-from leakdiff.model.native import CCall, NativeEvidence
+from leakdiff.model.native import FROZEN, HIDDEN_CYCLE, CCall, NativeEvidence
 from leakdiff.source_files import is_users_file
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 C_HEAP = "C heap"
 LEAKED_REFERENCES = "leaked references"
-HIDDEN_CYCLE = "hidden cycle"
 
 _SHARE = 0.2
 _MOST_CALLS = 3
@@ -62,12 +61,12 @@ def native_evidence(
 
     Args:
         bench: The workload and its options.
-        kind: ``C heap``, ``leaked references`` or ``hidden cycle``.
+        kind: ``C heap``, ``leaked references``, ``hidden cycle`` or ``frozen cycle``.
         stays: What stays.
         lines: Lines known to leave memory behind: of the C heap's growth, or of surviving allocations.
         references: What is known of reference counts; a sentence on what is not, where it is empty.
     """
-    calls = () if kind == HIDDEN_CYCLE else c_calls(bench, kind, stays, lines)
+    calls = () if kind in (HIDDEN_CYCLE, FROZEN) else c_calls(bench, kind, stays, lines)
     if kind == LEAKED_REFERENCES and not references:
         references = untracked_references(stays)
     return NativeEvidence(kind, calls, references, reproduce(bench.workload.step, bench.options.units))

@@ -27,7 +27,7 @@ from leakdiff.capture.kinds import (
     size_of,
     type_name,
 )
-from leakdiff.capture.references import references
+from leakdiff.capture.references import references, time_zone_of
 from leakdiff.capture.walk import Below, Walk
 from leakdiff.model.heap import OLD, HeapGraph
 
@@ -46,12 +46,14 @@ class Newborn:
         nodes: The live object of each node, holders first.
         indexes: The walk's index of each holder.
         own: Addresses of what this check made since the last round; not orphans.
+        at_exit: How many more callbacks ``atexit`` counts than before: nobody can list them.
     """
 
     walk: Walk
     nodes: list[Any] = attrs.field(factory=list)
     indexes: list[int] = attrs.field(factory=list)
     own: frozenset[int] = frozenset()
+    at_exit: int = 0
     _sizes: list[int] = attrs.field(factory=list)
     _births: list[int] = attrs.field(factory=list)
     _grown: list[int] = attrs.field(factory=list)
@@ -190,7 +192,17 @@ class Newborn:
         first = len(self.nodes)
         self._explore(deque((_NO_NODE, obj) for obj in [*orphans, *islands]))
         del orphans, islands
+        self._follow_time_zones(first)
         self._explain_references(first)
+
+    def _follow_time_zones(self, first: int) -> None:
+        """Number the datetimes that lead back to an orphan: what has a time zone does not tell gc of it."""
+        for node in range(first, len(self.nodes)):
+            for ref in references(self.nodes[node], self.walk.kinds):
+                zone = self._numbers.get(id(time_zone_of(ref)))
+                if zone is not None and zone >= first and id(ref) not in self._numbers:
+                    self._atoms[node, type_name(type(ref))] -= id(ref) in self._counted
+                    self._link(self._number(ref, node), zone)
 
     def _is_island(self, obj: Any, wanted: frozenset[int]) -> bool:
         """Tell whether an old object that no root reaches refers to an orphan."""

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from leakdiff.capture.attributes import attribute_of, known_attributes
-from leakdiff.capture.containers import length_of, pairs_of
+from leakdiff.capture.containers import length_of, live_length, pairs_of
 from leakdiff.capture.entries import find_bound, key_shape, newest
 from leakdiff.capture.homes import home_of
 from leakdiff.capture.kinds import (
@@ -21,6 +21,7 @@ from leakdiff.capture.kinds import (
     size_of,
     type_name,
 )
+from leakdiff.capture.meter import callbacks_at_exit
 from leakdiff.capture.naming import (
     Rules,
     describe_type,
@@ -37,13 +38,15 @@ from leakdiff.capture.roots import Root, Roots, start_of
 from leakdiff.capture.sites import Sources, Stack
 from leakdiff.capture.tasks import waiting_at
 from leakdiff.model.heap import Site, Step
-from leakdiff.model.owner import ORPHANS, Accumulation, EntryType, Owner
+from leakdiff.model.owner import AT_EXIT, ORPHANS, Accumulation, EntryType, Owner
+from leakdiff.model.signals import Round
 
 _MOST_SITES = 8
 _MOST_ENTRY_TYPES = 4
 _MOST_SIBLINGS = 20_000
 _CONTAINERS = (list, dict, set, frozenset, tuple)
 _RESTING_READINGS = 6
+_AS_MANY = 1.5  # callbacks to an object that one of them holds, and the other way round
 
 
 @attrs.define(eq=False)
@@ -89,7 +92,7 @@ class OwnerReader:
             steps=(Step(name, kind), *steps, *below),
             depth=len(steps) + 1,
             type=type_name(type(container)),
-            length=length_of(container),
+            length=(live_length(chain) or functools.partial(length_of, container))(),
             key_shape=key_shape(keys) if found.entries else None,
             bound=find_bound(whole),
             entry_types=entry_types_of([*keys, *(value for value in values if not _is_in(value, keys))], len(values)),
@@ -147,6 +150,15 @@ class OwnerReader:
         top = self.newborn.nodes[found.path[0]]
         tail = [self.newborn.nodes[node] for node in found.tail]
         below = self._below(top, tail)
+        if self._is_held_by_atexit(found):
+            return Owner(
+                kind="interpreter",
+                name=AT_EXIT,
+                steps=(Step(AT_EXIT, "interpreter"), Step("[*]", describe_type(top)), *below),
+                depth=1,
+                type="atexit",
+                length=callbacks_at_exit(),
+            )
         return Owner(
             kind="none",
             name=None,
@@ -154,6 +166,15 @@ class OwnerReader:
             depth=1,
             type=type_name(type(top)),
         )
+
+    def _is_held_by_atexit(self, found: Accumulation) -> bool:
+        """Tell whether ``atexit`` has gained a callback for each of these objects, about.
+
+        Its count keeps what was taken back, up to CPython 3.13, but then nothing is held.
+        """
+        held = len(found.members)
+        alike = held <= _AS_MANY * self.newborn.at_exit and self.newborn.at_exit <= _AS_MANY * held
+        return not found.cyclic and found.unexplained > 0 and alike
 
 
 def with_births(owner: Owner, found: Accumulation, stacks: dict[str, Stack], sources: Sources) -> Owner:
@@ -200,9 +221,12 @@ class LengthWatch:
 
     Attributes:
         extents: By position of the accumulation, what reads its length (or its bytes).
+        recounted: Positions of those whose list also has places of what is gone, which the length leaves out: the walk
+            counted them.
     """
 
     extents: dict[int, Callable[[], int]]
+    recounted: frozenset[int] = frozenset()
     _table: array[int] = attrs.field(factory=lambda: array("q"))
     _readings: int = 0
 
@@ -225,6 +249,12 @@ class LengthWatch:
         column, width = list(self.extents).index(position), len(self.extents)
         return tuple(self._table[column : self._readings * width : width])
 
+    def rate_at_first(self, position: int, rounds: Sequence[Round]) -> float:
+        """Return what an accumulation gained per unit in the first third of these rounds; 0 if it did not gain."""
+        lengths, some = self.lengths(position), max(1, len(rounds) // 3)
+        units = sum(measured.units for measured in rounds[:some])
+        return max(0, lengths[some] - lengths[0]) / units if some < len(lengths) and units else 0.0
+
     def has_stopped(self) -> bool:
         """Tell whether nothing watched has grown over the last rounds."""
         if self._readings < _RESTING_READINGS:
@@ -236,12 +266,14 @@ class LengthWatch:
 
 def watch_lengths(reader: OwnerReader, found: Sequence[Accumulation]) -> LengthWatch:
     """Watch the accumulations whose length can be read; holds those containers and nothing else."""
-    extents = {}
+    extents, recounted = {}, set()
     for position, accumulation in enumerate(found):
         extent = _extent_of(reader, accumulation)
         if extent is not None:
             extents[position] = extent
-    return LengthWatch(extents)
+            if live_length(reader.chain(accumulation)) is not None:
+                recounted.add(position)
+    return LengthWatch(extents, frozenset(recounted))
 
 
 def _extent_of(  # noqa: PLR0911 - one return for each kind of owner
@@ -252,6 +284,8 @@ def _extent_of(  # noqa: PLR0911 - one return for each kind of owner
     chain = reader.chain(found)
     if len(chain) < 2:
         return lambda: length_of(chain[-1])
+    if (live := live_length(chain)) is not None:
+        return live
     if len(chain) == 2 and (root := reader.root(found)).is_copy:
         return _extent_of_local(root, chain[-1])
     if found.buffer_bytes and not found.entries and len(found.members) > 1:
@@ -283,17 +317,28 @@ def _extent_of_local(root: Root, target: Any) -> Callable[[], int] | None:
 def _extent_below(reader: OwnerReader, chain: Sequence[Any], measure: Callable[[Any], int]) -> Callable[[], int]:
     """Watch the last object of a chain, also when it is replaced or when there are several of its kind.
 
-    Under a name it is what stands there; else all objects of its type that the one above refers to.
+    Under a name it is what stands there; else all objects of its type that the one above refers to, which may be
+    replaced itself.
     """
     above, target = chain[-2], chain[-1]
-    if type(above) is dict and dict.__len__(above) > _MOST_SIBLINGS:
-        return lambda: measure(target)
-    pairs = pairs_of(above) if type(above) is dict else reader.attributes(above)
-    names = [name for name, value in pairs if value is target and type(name) is str]
-    if names and names[0].isidentifier():
-        read = above.get if type(above) is dict else functools.partial(attribute_of, above)
-        return lambda: measure(read(names[0]))
+    read = _read_by_name(reader, above, target)
+    if read is not None:
+        return lambda: measure(read())
     kind, kinds = type(target), KindsByIdentity()
     if length_of(above) > _MOST_SIBLINGS:
         return lambda: measure(target)
-    return lambda: sum(measure(ref) for ref in references(above, kinds) if type(ref) is kind)
+    again = _read_by_name(reader, chain[-3], above) if len(chain) > 2 else None
+    if again is None:
+        return lambda: sum(measure(ref) for ref in references(above, kinds) if type(ref) is kind)
+    return lambda: sum(measure(ref) for ref in references(again(), kinds) if type(ref) is kind)
+
+
+def _read_by_name(reader: OwnerReader, above: Any, target: Any) -> Callable[[], Any] | None:
+    """Return what reads the attribute or variable of an object that a target is now; None if it is neither."""
+    if type(above) is dict and dict.__len__(above) > _MOST_SIBLINGS:
+        return None
+    pairs = pairs_of(above) if type(above) is dict else reader.attributes(above)
+    names = [name for name, value in pairs if value is target and type(name) is str]
+    if not names or not names[0].isidentifier():
+        return None
+    return functools.partial(above.get if type(above) is dict else functools.partial(attribute_of, above), names[0])

@@ -18,7 +18,10 @@ from leakdiff.capture.kinds import (
     SUSPENDED,
     Kinds,
     adapter_of,
+    derives,
     dict_of_module,
+    dict_of_type,
+    loaded,
     qualname_of,
 )
 
@@ -35,6 +38,15 @@ def references(obj: object, kinds: Kinds) -> Sequence[Any]:
     if kind in (NDARRAY, HIDER):
         return [*gc.get_referents(obj), *_look_into(obj, kinds)]
     return ()
+
+
+def time_zone_of(obj: object) -> object:
+    """Return the time zone of a datetime or a time, which gc is not told of; None for anything else."""
+    for name in ("datetime", "time"):
+        cls = loaded("datetime", name)
+        if cls is not None and derives(type(obj), cls):
+            return dict_of_type(cls)["tzinfo"].__get__(obj)
+    return None
 
 
 def _of_suspended(refs: list[Any]) -> list[Any]:

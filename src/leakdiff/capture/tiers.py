@@ -15,7 +15,7 @@ import attrs
 
 from leakdiff.capture.lines import LineMeter
 from leakdiff.capture.marks import Mark, is_frozen_by_others, make_mark
-from leakdiff.capture.meter import Meter, count_tracked, native_gauge
+from leakdiff.capture.meter import Meter, callbacks_at_exit, count_tracked, native_gauge
 from leakdiff.capture.newborn import Newborn
 from leakdiff.capture.owners import LengthWatch
 from leakdiff.capture.roots import Roots, find_roots, own_parts
@@ -39,11 +39,13 @@ _LEAST_WATCHED = 6
 _RESTING_ROUNDS = 5
 _TREND_ROUNDS = 36
 _VARIED = (100, 66, 131, 83)  # lengths of watched rounds, in percent
+_ROUNDS_WITHOUT_GC = 60
 _IDLE_SECONDS = 0.5
 _LINES_SHARE = 0.2
 _MOST_GROWTH = 64 << 20
 _SECONDS_BY_LINE = 0.5
 _MOST_SECONDS_BY_LINE = 2.0
+_FROZEN_SHARE = 0.2  # of the blocks that stay, as objects
 _SHOWN_BY_LINE = 3  # entries that a round measured by line should show
 
 Say = Callable[[str], None]
@@ -86,6 +88,7 @@ class Bench:
     walked: int = 0
     last_units: int = 0
     is_warm: bool = False
+    collector_is_off: bool = False
 
     def run(self, units: int, where: str) -> None:
         """Run one round of the step, off the clock."""
@@ -131,6 +134,7 @@ def marked_rounds(bench: Bench) -> list[Round]:
         meter.restart()
         freed = mark.collect()
         meter.read(len(mark.cohort()), freed)
+        collections = _collections()
         try:
             for number in range(1, options.rounds + 1):
                 bench.run(options.units, f"round {number} of {options.rounds}")
@@ -139,7 +143,28 @@ def marked_rounds(bench: Bench) -> list[Round]:
         finally:
             done = meter.rounds(Phase.MARK)
             bench.rounds.extend(done)
+    is_off = not gc.isenabled() and _collections() - collections == len(done)
+    bench.collector_is_off = is_off and all(measured.freed > 0 for measured in done) and not _collects(bench)
     return done
+
+
+def _collects(bench: Bench) -> bool:
+    """Run further rounds until the program collects by itself, as one without gc may do now and then."""
+    deadline = time.monotonic() + max(bench.options.patience, _SECONDS_A_ROUND)
+    for number in range(1, _ROUNDS_WITHOUT_GC + 1):
+        gc.collect()
+        before = _collections()
+        bench.run(bench.options.units, f"round {number} of {_ROUNDS_WITHOUT_GC} that look for gc.collect")
+        if _collections() != before or gc.isenabled():
+            return True
+        if time.monotonic() > deadline:
+            break
+    return False
+
+
+def _collections() -> int:
+    """Return how many collections ran so far, of any generation, by themselves or because somebody asked for one."""
+    return sum(generation["collections"] for generation in gc.get_stats())
 
 
 def confirming_rounds(bench: Bench, expected: Mapping[str, float]) -> list[Round]:
@@ -232,6 +257,7 @@ def deep_rounds(bench: Bench, rounds: int, objects_per_unit: float, bytes_per_un
     before = _lengths(bench)
     units = _deep_units(bench, rounds, objects_per_unit, bytes_per_unit)
     births: dict[int, int] = {}
+    at_exit = callbacks_at_exit()
     with make_mark() as mark:
         for number in range(1, rounds + 1):
             _deep_round(bench, units, f"deep round {number} of {rounds}", mark)
@@ -242,6 +268,7 @@ def deep_rounds(bench: Bench, rounds: int, objects_per_unit: float, bytes_per_un
             newborn, roots = _walk_again(bench, before, births)
             newborn.gather()
             newborn.own = frozenset(map(id, mark.cohort()))
+    newborn.at_exit = callbacks_at_exit() - at_exit
     is_whole = newborn.walk.budget.spent is None
     if is_whole and newborn.count < _EXPECTED * objects_per_unit * units * rounds:
         gc.collect()
@@ -377,6 +404,20 @@ def _all_rest(meter: Meter, watch: LengthWatch) -> bool:
     if len(done) < _TREND_ROUNDS and any(measured.blocks > measured.units / 2 for measured in last):
         return False  # it goes up and down: a few rounds do not show the trend
     return watch.has_stopped() and sum(m.blocks for m in last) <= 0 and sum(m.of("native_bytes") for m in last) <= 0
+
+
+def freezes(bench: Bench, blocks_per_unit: float) -> bool:
+    """Run some units and tell whether the program itself puts what they leave out of the collector's sight.
+
+    Args:
+        bench: The workload and its options.
+        blocks_per_unit: Memory blocks that a unit leaves behind.
+    """
+    units = min(bench.options.units, math.ceil(_SHOWN_BY_LINE / max(blocks_per_unit, 1e-9)))
+    bench.run(1, "a settling round")  # what we thawed is frozen again by the first call
+    before = gc.get_freeze_count()
+    bench.run(units, "the round that looks for gc.freeze")
+    return gc.get_freeze_count() - before >= _FROZEN_SHARE * blocks_per_unit * units > 0
 
 
 def native_lines(bench: Bench, bytes_per_unit: float) -> list[tuple[Line, float]]:

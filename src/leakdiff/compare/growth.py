@@ -9,6 +9,8 @@ from leakdiff.model.signals import FLOORS, LEAST_NATIVE, Round
 
 TOTALS = ("blocks", "native_bytes", "fds", "threads")
 _EVEN = 0.1  # spread of the rounds, as a share of the largest
+_SEVERAL = 3
+_ALIKE = 1.5  # the largest gain to the smallest, in rounds that gain about the same
 _KEPT = 0.3  # share of the rate that must remain once the mark is gone
 
 
@@ -61,4 +63,9 @@ def _goes_on(growth: Growth, series: Series) -> bool:
         return False
     if growth.signal == "native_bytes":
         return _is_even(series) or series.mean >= _KEPT * growth.series.mean
-    return series.gains[-1] > 0 and series.rate >= _KEPT * growth.rate
+    return series.gains[-1] > 0 and (series.rate >= _KEPT * growth.rate or _is_steady(series))
+
+
+def _is_steady(series: Series) -> bool:
+    """Tell whether all of several rounds gained about the same: what grew faster before is full, and this is not."""
+    return len(series.gains) >= _SEVERAL and 0 < max(series.gains) <= _ALIKE * min(series.gains)

@@ -13,6 +13,8 @@ import attrs
 
 from leakdiff.model.code import CodeSite
 from leakdiff.model.heap import Step
+from leakdiff.model.native import FROZEN, HIDDEN_CYCLE, UNCOLLECTED
+from leakdiff.model.owner import AT_EXIT
 from leakdiff.model.report import Finding, Verdict
 from leakdiff.model.signals import LEAST_BLOCKS, LEAST_NATIVE
 
@@ -152,7 +154,9 @@ def growing(finding: Finding, rates: Mapping[str, float]) -> Growing:
 
 
 def registered_at_exit(seen: Growing) -> bool:
-    """Claim it where the line that made them registers with ``atexit``."""
+    """Claim it where ``atexit`` counts more, or where the line that made them registers with it."""
+    if seen.finding.owner == AT_EXIT:
+        return True
     native = seen.finding.native
     called = native is not None and any(call.function.startswith("atexit.") for call in native.calls)
     told = any("atexit.register(" in site.code for site in seen.finding.sites)
@@ -165,7 +169,9 @@ def cycle_not_freed(seen: Growing) -> bool:
         return seen.root.label == "gc" and len(seen.way) > 1 and seen.way[1].label == ".garbage"
     native = seen.finding.native
     if native is not None:
-        return native.kind == "hidden cycle"
+        return native.kind in (HIDDEN_CYCLE, FROZEN)
+    if seen.finding.owner_type == UNCOLLECTED:
+        return True
     kinds = [step.type for step in seen.finding.path[1:]]
     return len(set(kinds)) > 2 and kinds[0] == kinds[-1]
 

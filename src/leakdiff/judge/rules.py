@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -13,6 +13,8 @@ from leakdiff.model.signals import rate_text
 
 _RESTING_ROUNDS = 5
 _SLOWER = 0.85
+_WEAK = ("ReferenceType", "KeyedRef", "WeakMethod")
+_NEARLY_ALL = 0.9
 _OVERSHOOT = 1.02  # how far past its bound a length may be read while entries are replaced
 
 
@@ -29,9 +31,13 @@ Rule = Callable[[Suspect], Opinion | None]
 
 def only_weak_references(suspect: Suspect) -> Opinion | None:
     """Excuse a registry of weak references: its entries go when what they point to goes."""
-    types = suspect.found.types
-    weak = sum(count for name, count in types.items() if name.endswith(("ReferenceType", "KeyedRef", "WeakMethod")))
-    if weak == 0 or weak * 10 < 9 * suspect.found.objects:
+    held: Mapping[str, float] = suspect.found.types
+    whole: float = suspect.found.objects
+    if not held and not suspect.is_buffer:  # it was rebuilt: what is new in it is not known, what it holds is
+        held = {entry.name: entry.per_entry for entry in suspect.owner.entry_types}
+        whole = sum(held.values())
+    weak = sum(count for name, count in held.items() if name.endswith(_WEAK))
+    if weak == 0 or weak < _NEARLY_ALL * whole:
         return None
     return Opinion(Verdict.STABLE, "holds weak references only; they go when what they point to goes")
 
@@ -56,8 +62,7 @@ def stopped_growing(suspect: Suspect) -> Opinion | None:
 
 def rises_and_falls(suspect: Suspect) -> Opinion | None:
     """Excuse an owner that is emptied or evicts: it fell by about what a round adds, or more."""
-    gains = suspect.series.gains
-    if not gains or min(gains) >= 0 or -min(gains) * 2 < max(gains) or suspect.series.climbs():
+    if not suspect.series.swings or suspect.series.climbs():
         return None
     least, most = min(suspect.lengths), max(suspect.lengths)
     return Opinion(Verdict.CHURN, f"rises and falls: between {least:,} and {most:,} {noun(suspect)}")
@@ -66,7 +71,7 @@ def rises_and_falls(suspect: Suspect) -> Opinion | None:
 def slows_down(suspect: Suspect) -> Opinion | None:
     """Excuse an owner that gains less and less: its keys come from a limited set."""
     series = suspect.series
-    if not series.gains:
+    if not series.gains or series.swings:  # where a saw-tooth stands at the end says nothing of its rate
         return None
     late = series.last_third()
     expected = max(suspect.rate, series.first_third().mean) * sum(late.units)

@@ -17,10 +17,10 @@ from leakdiff.judge.fingerprint import fingerprint
 from leakdiff.judge.rules import BY_LENGTH, RULES, Opinion, opinion_on
 from leakdiff.model.evidence import Evidence, Survivor, Suspect
 from leakdiff.model.heap import Step
-from leakdiff.model.native import NativeEvidence
+from leakdiff.model.native import FROZEN, UNCOLLECTED, NativeEvidence
 from leakdiff.model.owner import Owner
 from leakdiff.model.report import ACCUSING, Finding, TypeGrowth, Verdict
-from leakdiff.model.series import Growth, series_of
+from leakdiff.model.series import Growth, Series, series_of
 from leakdiff.model.signals import FLOORS, LEAST_NATIVE, Rate, rate_text
 
 RANK = {
@@ -77,6 +77,9 @@ def _judge(evidence: Evidence) -> Judgement:
     suspected = evidence.suspected
     if evidence.interrupted is not None:
         return Judgement(Verdict.INCONCLUSIVE, _interrupted(evidence, suspected))
+    cycles = [explained(finding, {}) for finding in uncollected(evidence)]
+    if cycles and not evidence.growing:
+        return Judgement(Verdict.LEAK, cycles[0].because, tuple(cycles))
     if not suspected:
         return Judgement(Verdict.STABLE, _nothing_grows(evidence))
     if not evidence.growing:
@@ -86,7 +89,7 @@ def _judge(evidence: Evidence) -> Judgement:
     going = going_on(evidence)
     findings = [*_owned(evidence, going), *without_owner(evidence)]
     rates = {growth.signal: growth.rate for growth in evidence.growing}
-    return _conclude(evidence, going, [explained(finding, rates) for finding in findings])
+    return _conclude(evidence, going, [*(explained(finding, rates) for finding in findings), *cycles])
 
 
 def explained(finding: Finding, rates: Mapping[str, float]) -> Finding:
@@ -119,6 +122,9 @@ def going_on(evidence: Evidence) -> list[Growth]:
 
 def _keeps_its_rate(growth: Growth, evidence: Evidence) -> bool:
     watched = series_of(evidence.watched, growth.signal)
+    if watched.swings:  # most rounds gain, but some take it all away again: what is left between the falls tells
+        least = _NOISE.get(growth.signal, 0.0)
+        return watched.mean > least and (watched.climbs() or watched.mean >= _KEPT * growth.rate)
     if growth.signal == "native_bytes":  # buffers grow by leaps, rarer and larger: only the whole tells
         return watched.mean >= _KEPT_BYTES * growth.series.mean
     if min(watched.gains) < 0 and watched.climbs():
@@ -143,13 +149,18 @@ def opinions(evidence: Evidence) -> list[tuple[Suspect, Opinion]]:
     """Judge every suspect; excuses that rest on a length fall if all goes on and nobody else accounts for it."""
     going = going_on(evidence)
     rules = RULES
-    if going and not is_accounted_for(evidence):
+    if going and not _blocks_rest(evidence, going) and not is_accounted_for(evidence):
         rules = tuple(rule for rule in RULES if rule not in BY_LENGTH)
     judged = ((suspect, opinion_on(suspect, rules)) for suspect in evidence.suspects)
     told = [(suspect, opinion) for suspect, opinion in judged if opinion is not None]
     if going:
         return [(suspect, _modest(suspect, opinion, evidence, going)) for suspect, opinion in told]
     return [(suspect, opinion if _still_leaks(suspect, evidence) else _rested(opinion)) for suspect, opinion in told]
+
+
+def _blocks_rest(evidence: Evidence, going: Sequence[Growth]) -> bool:
+    """Tell whether Python's blocks grew and do so no more: what else goes on is not entries that have moved."""
+    return "blocks" in {growth.signal for growth in evidence.growing} - {growth.signal for growth in going}
 
 
 def _modest(suspect: Suspect, opinion: Opinion, evidence: Evidence, going: Sequence[Growth]) -> Opinion:
@@ -170,9 +181,14 @@ def _still_leaks(suspect: Suspect, evidence: Evidence) -> bool:
         return keeps and min(series.gains, default=0) > 0
     if len(series.gains) < _ENOUGH_ROUNDS or suspect.found.objects <= 0:
         return False
+    if series.swings:
+        return series.climbs()
+    blocks = series_of(evidence.watched, "blocks")
+    if blocks.swings:  # where a saw-tooth stands at the end is chance: an entry takes a block at least
+        return keeps and series.grew_in >= _KEPT * len(series.gains) and blocks.mean >= series.mean / 2
     own = suspect.found.objects / max(1, evidence.deep_units)
-    covered = series_of(evidence.watched, "blocks").last_third().mean >= own / 2
-    return keeps and covered and sum(gain > 0 for gain in series.gains) >= _KEPT * len(series.gains)
+    covered = blocks.last_third().mean >= own / 2
+    return keeps and covered and series.grew_in >= _KEPT * len(series.gains)
 
 
 def _rested(opinion: Opinion) -> Opinion:
@@ -208,7 +224,7 @@ def _sharers(suspect: Suspect, evidence: Evidence, accused: AbstractSet[int]) ->
 
 def _outermost(findings: Sequence[Finding]) -> list[Finding]:
     """Make owners inside an owner that is accused as well part of it: they are one cause."""
-    accused = [finding for finding in findings if finding.verdict is Verdict.LEAK and finding.entries_per_unit]
+    accused = [finding for finding in findings if finding.verdict is Verdict.LEAK]
     return [
         finding
         for finding in findings
@@ -219,7 +235,9 @@ def _outermost(findings: Sequence[Finding]) -> list[Finding]:
 def _is_inside(finding: Finding, other: Finding) -> bool:
     if finding.owner is None or other.owner is None or finding.verdict is not Verdict.LEAK:
         return False
-    return finding.owner.startswith((f"{other.owner}.", f"{other.owner}["))
+    if finding.owner.startswith(f"{other.owner} →"):  # a part without a name of its own, such as what a buffer is in
+        return True
+    return bool(other.entries_per_unit) and finding.owner.startswith((f"{other.owner}.", f"{other.owner}["))
 
 
 def one_for_each_owner(findings: Sequence[Finding]) -> list[Finding]:
@@ -361,8 +379,7 @@ def without_owner(  # noqa: PLR0911 - one return for each kind of growth
         return []
     orphans = [suspect for suspect in evidence.suspects if suspect.found.orphan]
     if orphans:
-        found = [finding_of(suspect, evidence, Verdict.NATIVE, _why_orphan(suspect)) for suspect in orphans[:3]]
-        return [attrs.evolve(finding, native=evidence.native) for finding in found]
+        return [_orphaned(suspect, evidence) for suspect in orphans[:3]]
     whole = {growth.signal: growth.rate for growth in going}
     blocks = whole.get("blocks", 0.0)
     if blocks > 0:
@@ -417,6 +434,21 @@ def _is_steady(evidence: Evidence, signal: str) -> bool:
     return min(gains) > 0 and off * 4 <= len(gains)
 
 
+def _orphaned(suspect: Suspect, evidence: Evidence) -> Finding:
+    """Put what no root reaches into a finding: a leak of the interpreter's own registry, where it is known to be."""
+    if suspect.owner.name is not None:
+        return finding_of(suspect, evidence, Verdict.LEAK, _why_registered(suspect, evidence))
+    return attrs.evolve(finding_of(suspect, evidence, Verdict.NATIVE, _why_orphan(suspect)), native=evidence.native)
+
+
+def _why_registered(suspect: Suspect, evidence: Evidence) -> str:
+    rate = rate_text(len(suspect.found.members) / max(1, evidence.deep_units))
+    return (
+        f"{rate} of them per unit are alive that no root reaches, and atexit counts as many more callbacks, "
+        f"{suspect.owner.length:,} by now: what was registered is never taken back"
+    )
+
+
 def _why_orphan(suspect: Suspect) -> str:
     found = suspect.found
     if found.cyclic:
@@ -432,10 +464,17 @@ def _why_orphan(suspect: Suspect) -> str:
 
 def _leaked_references(evidence: Evidence, blocks: float) -> Finding:
     size = evidence.survivors[0].bytes if evidence.survivors else 0.0
+    is_frozen = evidence.native is not None and evidence.native.kind == FROZEN
+    why = (
+        "and gc.freeze(), which the program calls all the time, has put as many objects out of the collector's sight: "
+        "cycles among those are never freed"
+        if is_frozen
+        else "and no object that gc or a walk of the heap can reach holds them: C code leaked references to objects "
+        "without members"
+    )
     return _ownerless(
         "leaked references",
-        f"{rate_text(blocks)} Python memory blocks per unit stay allocated in every round, and no object that gc or a "
-        "walk of the heap can reach holds them: C code leaked references to objects without members",
+        f"{rate_text(blocks)} Python memory blocks per unit stay allocated in every round, {why}",
         Rate(objects=0.0, bytes=size, blocks=blocks, native_bytes=series_of(evidence.confirming, "native_bytes").mean),
         evidence.survivors[:3],
         evidence.native,
@@ -453,6 +492,27 @@ def _c_heap(evidence: Evidence, native: float) -> Finding:
     )
 
 
+def uncollected(evidence: Evidence) -> list[Finding]:
+    """Accuse cycles that only leakdiff's own collections free: the program has turned the collector off."""
+    freed = Series(
+        tuple(measured.freed for measured in evidence.marked[1:]),
+        tuple(measured.units for measured in evidence.marked[1:]),
+    )
+    if not evidence.collector_is_off or not freed.gains or min(freed.gains) <= 0:
+        return []
+    if min(freed.gains) * 2 < max(freed.gains):  # not the same in every round: some run has left them, not each unit
+        return []
+    return [
+        _ownerless(
+            UNCOLLECTED,
+            f"gc is disabled, and {rate_text(freed.rate)} objects per unit refer to each other in cycles: they went "
+            "only because leakdiff collects after each round",
+            Rate(objects=freed.rate),
+            (),
+        )
+    ]
+
+
 def _descriptors(evidence: Evidence, fds: float) -> Finding:
     return _ownerless(
         DESCRIPTORS,
@@ -466,7 +526,7 @@ def _ownerless(
     kind: str, because: str, rate: Rate, survivors: Sequence[Survivor], native: NativeEvidence | None = None
 ) -> Finding:
     sites = tuple(dict.fromkeys(site for survivor in survivors for site in survivor.sites))
-    verdict = Verdict.LEAK if kind == DESCRIPTORS else Verdict.NATIVE
+    verdict = Verdict.LEAK if kind in (DESCRIPTORS, UNCOLLECTED) else Verdict.NATIVE
     place = f"{os.path.basename(sites[0].file)}:{sites[0].function}" if sites else ""
     return Finding(
         verdict=verdict,

@@ -71,6 +71,7 @@ class Evidence:
         survivors: Lines whose allocations stay, for growth without an owner.
         native: For growth without an owner, the C functions behind it and how to see it again.
         idle_share: What grew while no unit was running, as a share of what a round of the same duration grew.
+        collector_is_off: Whether gc is disabled and, in many rounds, nobody but us collected what they left.
         interrupted: Where Ctrl-C stopped the check.
     """
 
@@ -85,6 +86,7 @@ class Evidence:
     survivors: tuple[Survivor, ...] = ()
     native: NativeEvidence | None = None
     idle_share: float = 0.0
+    collector_is_off: bool = False
     interrupted: str | None = None
 
     @property

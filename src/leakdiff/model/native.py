@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import attrs
 
+HIDDEN_CYCLE = "hidden cycle"  # through an object that hides its references from gc
+FROZEN = "frozen cycle"  # out of the collector's sight since the program called gc.freeze()
+UNCOLLECTED = "uncollected cycles"  # nobody collects
+
 
 @attrs.frozen
 class CCall:
@@ -32,7 +36,7 @@ class NativeEvidence:
     """The evidence for a native leak.
 
     Attributes:
-        kind: ``C heap``, ``leaked references`` or ``hidden cycle``.
+        kind: ``C heap``, ``leaked references``, ``hidden cycle`` or ``frozen cycle``.
         calls: C functions that leave something behind, the heaviest first.
         references: Reference-count arithmetic in a sentence, such as ``reference count 2, 1 visible referrer``.
         reproduce: A command that shows it again.

@@ -11,6 +11,7 @@ from leakdiff.model.code import Home
 from leakdiff.model.heap import Bound, Site, Step
 
 ORPHANS = "held by C code"
+AT_EXIT = "atexit callbacks"  # the interpreter holds them, and tells only how many there are
 
 
 @attrs.frozen

@@ -16,7 +16,8 @@ _ENOUGH = 4  # readings from which on a jump or a slowing can be told
 _ALL_AT_ONCE = 0.7  # share of the whole rise that one jump makes
 _STOPPED = 0.2  # share of its early rate below which it no longer grows
 _NEARLY_ALWAYS = 0.8
-_SIXTHS_NEED = 30  # readings below which a trend under a saw-tooth cannot be seen
+_SIXTHS_NEED = 30  # readings below which a trend under a saw-tooth with many teeth cannot be seen
+_LOWS_NEED = 3  # lows of a saw-tooth with few teeth that must rise
 
 
 class Shape(enum.StrEnum):
@@ -69,11 +70,45 @@ class Series:
         end = max(1, len(self.gains) // 3) if len(self.gains) > 2 else len(self.gains)
         return Series(self.gains[:end], self.units[:end])
 
+    @property
+    def swings(self) -> bool:
+        """Whether it falls, in some round, by half of what it gains at most in one, or more."""
+        return bool(self.gains) and min(self.gains) < 0 and -min(self.gains) * 2 >= max(self.gains)
+
     def climbs(self) -> bool:
-        """Tell whether it rises on the whole while it rises and falls: lows and highs of every sixth are higher.
+        """Tell whether it rises on the whole while it rises and falls.
 
         A level that is brought down to the same low again and again does not climb.
         """
+        return self._sixths_rise() or self._lows_rise()
+
+    def _lows_rise(self) -> bool:
+        """Tell whether each of its lows is above the one before it by more than where it was read can explain.
+
+        A round that ends right after a fall reads the low itself; one that ends later adds what a round gains.
+        """
+        falls = self._falls()
+        if not falls:
+            return False
+        deepest = min(size for size, _ in falls)
+        lows = [low for size, low in falls if size * 2 <= deepest]
+        if lows[0] > 0:  # it started below its first low: the low before that reading cannot have been higher
+            lows.insert(0, 0)
+        steps = [later - sooner for sooner, later in itertools.pairwise(lows)]
+        return len(lows) >= _LOWS_NEED and min(steps) > max(self.gains) and -2 * sum(steps) <= deepest
+
+    def _falls(self) -> list[tuple[int, int]]:
+        """Return by how much it fell each time (negative) and to what level, counted from its first reading."""
+        found, level = [], 0
+        for falling, gains in itertools.groupby(self.gains, key=lambda gain: gain < 0):
+            size = sum(gains)
+            level += size
+            if falling:
+                found.append((size, level))
+        return found
+
+    def _sixths_rise(self) -> bool:
+        """Tell whether lows and highs of every sixth are above those of the one before."""
         levels = [0, *itertools.accumulate(self.gains)]
         if len(levels) < _SIXTHS_NEED:
             return False

@@ -1,7 +1,7 @@
 """A function registered with ``atexit`` for every unit.
 
-The interpreter holds what is registered and offers only a count of it, so nobody can
-be named as the owner. The twin registers one function once, and adds to and takes from
+The interpreter holds what is registered and offers only a count of it: that count, and
+as many objects that nobody else holds, name the owner. The twin registers one function once, and adds to and takes from
 what that function will close: on CPython 3.11 to 3.13 ``atexit.unregister`` frees the
 callback, but never its eight bytes in the interpreter's table.
 """

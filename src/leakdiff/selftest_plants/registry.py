@@ -381,8 +381,8 @@ _REGISTRIES: Final = (
     Plant(
         name="atexit_registry",
         what="function registered with atexit for every unit",
-        expect="NATIVE",
-        owner=None,
+        expect="LEAK",
+        owner="atexit callbacks",
         cause="atexit-registry",
     ),
     Plant(
