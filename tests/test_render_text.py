@@ -28,7 +28,7 @@ INFLIGHT = Finding(
     entries=1_512,
     path=(Step("app.matching", "module"), Step("._inflight", "dict"), Step("[*]", "app.matching.Result")),
     depth=2,
-    types=(TypeGrowth("app.matching.Result", 1.0, 303), TypeGrowth("dict", 1.0, 303), TypeGrowth("bytes", 1.0, 303)),
+    types=tuple(TypeGrowth(name, 1.0, 303, per_entry=1.0) for name in ("app.matching.Result", "dict", "bytes")),
     key_shape="str 'req-' + 8 hex",
     sites=(Site("app/matching.py", 41, "find_driver", "result = Result(rid, driver)"),),
     per_unit=Rate(objects=3.0, bytes=2_355.2, blocks=6.0),

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from leakdiff.capture.containers import is_container, length_of
+from leakdiff.capture.containers import is_container, is_lru_cache, length_of
 from leakdiff.capture.kinds import (
     ATOM,
     BUFFER,
@@ -99,9 +99,9 @@ class Newborn:
         node = self._add(obj, OLD)
         self.indexes.append(index)
         grown, references_now = growth
-        is_mapping = derives(type(obj), dict) or self.walk.kinds[type(obj)] == HIDER
+        is_mapping = derives(type(obj), dict) or self.walk.kinds[type(obj)] == HIDER or is_lru_cache(obj)
         entries = length_of(obj) if is_mapping else references_now
-        if references_now > entries > 0:  # keys other than str are references, too
+        if references_now > entries > 0:  # keys other than str are references, too, and a cache's links
             grown = round(grown * entries / references_now)
         self._grown[node], self._entries[node] = grown, entries
         self._buffers[node] = buffers

@@ -89,7 +89,7 @@ def _judge(evidence: Evidence) -> Judgement:
     going = going_on(evidence)
     findings = [*_owned(evidence, going), *without_owner(evidence)]
     rates = {growth.signal: growth.rate for growth in evidence.growing}
-    return _conclude(evidence, going, [*(explained(finding, rates) for finding in findings), *cycles])
+    return _conclude(evidence, going, [explained(finding, rates) for finding in findings])
 
 
 def explained(finding: Finding, rates: Mapping[str, float]) -> Finding:
@@ -301,6 +301,9 @@ def finding_of(suspect: Suspect, evidence: Evidence, verdict: Verdict, because: 
         TypeGrowth(name, count / units, count, owner.sites_by_type.get(name)) for name, count in found.types.items()
     ]
     atoms = _entries_as_types(suspect, units)
+    if found.entries:
+        types = [attrs.evolve(growth, per_entry=growth.count / found.entries) for growth in types]
+        atoms = [attrs.evolve(growth, per_entry=growth.count / found.entries) for growth in atoms]
     types = sorted([*types, *atoms], key=_named_first)
     size = found.bytes + sum(atom.count * _bytes_of(owner, atom.name) for atom in atoms)
     objects = sum(growth.count for growth in types)
@@ -493,7 +496,10 @@ def _c_heap(evidence: Evidence, native: float) -> Finding:
 
 
 def uncollected(evidence: Evidence) -> list[Finding]:
-    """Accuse cycles that only leakdiff's own collections free: the program has turned the collector off."""
+    """Accuse cycles that only leakdiff's own collections free: the program has turned the collector off.
+
+    Asked where nothing else grows: beside another leak they are garbage that the program may still collect.
+    """
     freed = Series(
         tuple(measured.freed for measured in evidence.marked[1:]),
         tuple(measured.units for measured in evidence.marked[1:]),

@@ -54,12 +54,14 @@ class TypeGrowth:
         per_unit: Objects per unit of work.
         count: Objects over the deep rounds.
         site: Where most of them were allocated, if known.
+        per_entry: Objects per entry that the owner gained, where entries are counted.
     """
 
     name: str
     per_unit: float
     count: int
     site: Site | None = None
+    per_entry: float | None = None
 
 
 @attrs.frozen

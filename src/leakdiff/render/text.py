@@ -145,12 +145,10 @@ def _owner(finding: Finding) -> str:
 
 def _each(finding: Finding) -> Iterator[tuple[str, str]]:
     """Say what one entry retains, by type."""
-    gained = finding.entries_per_unit
-    if gained and finding.per_entry:
-        shown = [(growth.per_unit / gained, growth.name) for growth in finding.types[:_MOST_TYPES]]
-        parts = [f"{rate_text(ratio)} {printable(name)}" for ratio, name in shown if ratio >= _LEAST_SHOWN]
-        if parts:
-            yield "each", f"{', '.join(parts)}: {size(finding.per_entry)}"
+    shown = [(growth.per_entry or 0.0, growth.name) for growth in finding.types[:_MOST_TYPES]]
+    parts = [f"{rate_text(ratio)} {printable(name)}" for ratio, name in shown if ratio >= _LEAST_SHOWN]
+    if parts and finding.per_entry:
+        yield "each", f"{', '.join(parts)}: {size(finding.per_entry)}"
 
 
 def _sharing(finding: Finding, unit: str) -> Iterator[tuple[str, str]]:

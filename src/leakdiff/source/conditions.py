@@ -200,7 +200,7 @@ def _condition(inner: ast.AST, around: Around, *, is_gone: bool) -> Iterator[str
         case ast.While(test=test) as parent, "body" if is_gone and not isinstance(test, ast.Constant):
             yield f"while {clip(text_of(test))} (line {parent.lineno})"
         case ast.For(target=target, iter=items) | ast.AsyncFor(target=target, iter=items) as parent, "body":
-            if is_gone:
+            if is_gone and not _is_range(items):  # so many times, whatever they are
                 yield f"for {clip(f'{text_of(target)} in {text_of(items)}')} (line {parent.lineno})"
         case ast.For() | ast.AsyncFor() | ast.While() as parent, "orelse":
             yield f"if the loop of line {parent.lineno} is not left by break"
@@ -208,6 +208,10 @@ def _condition(inner: ast.AST, around: Around, *, is_gone: bool) -> Iterator[str
             yield f"if nothing is raised in the try of line {parent.lineno}"
         case _:
             yield from _rarer_condition(inner, around)
+
+
+def _is_range(items: ast.expr) -> bool:
+    return isinstance(items, ast.Call) and isinstance(items.func, ast.Name) and items.func.id == "range"
 
 
 def _rarer_condition(inner: ast.AST, around: Around) -> Iterator[str]:

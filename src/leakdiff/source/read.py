@@ -13,7 +13,7 @@ from leakdiff.source.made import find_made
 from leakdiff.source.names import plain_attribute
 from leakdiff.source.pages import Page, gather, read_pages
 from leakdiff.source.places import Where
-from leakdiff.source.seen import UNREACHED, Seen
+from leakdiff.source.seen import CALL, UNREACHED, Seen
 from leakdiff.source.shelf import Shelf, fill_shelf
 from leakdiff.source.summary import summarise
 
