@@ -54,7 +54,9 @@ def _code(pages: Sequence[Page], where: Where, seen: Seen) -> Code:
     never = [found.site for found in gones if found.role == UNREACHED]
     missing = "" if puts or gones else where.missing
     counted = [found.site for found in puts if not found.role] or [found.site for found in puts]
-    said = summarise(counted, taken, where.text, never)
+    # Whoever calls a cached function fills the cache: that is seen, and is no insert of its own.
+    inserts = [site for site in counted if where.home.kind is not NameKind.CACHE or site.how != CALL]
+    said = summarise(inserts, taken, where.text, never)
     ends = () if missing else find_ends(pages, where, counted, taken)
     return Code(
         puts=tuple(found.site for found in puts)[:_MOST_SITES],
