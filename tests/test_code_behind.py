@@ -235,3 +235,61 @@ def test_reports_with_code_are_json() -> None:
     report = check_fresh(ALIASED).report
 
     assert json.loads(json.dumps(report)) == report
+
+
+THREAD_LEFT = """
+    import gc, json, sys, threading, time, weakref
+    from leakdiff.capture.lines import LineMeter
+
+    class Kept(list):
+        pass
+
+    kept = Kept()
+    seen = weakref.ref(kept)
+    stop = threading.Event()
+    traces = []
+
+    def work():
+        while not stop.is_set():
+            time.sleep(0.001)
+        traces.append(sys.gettrace())
+
+    def run(gauge):
+        with LineMeter([gauge], lambda path: path == __file__):
+            worker = threading.Thread(target=work)
+            worker.start()
+        return worker
+
+    worker = run(lambda box=kept: len(box))
+    time.sleep(0.05)
+    del kept
+    gc.collect()
+    gone = seen() is None
+    stop.set()
+    worker.join()
+    print(json.dumps({"gone": gone, "traces": traces}))
+"""
+
+
+def test_a_thread_that_outlives_the_round_is_no_longer_traced() -> None:
+    """It takes the trace function back itself, and nothing that was measured is kept alive by it."""
+    assert run_fresh(THREAD_LEFT) == {"gone": True, "traces": [None]}
+
+
+OTHERS_TRACE = """
+    import json, sys, threading
+    from leakdiff.capture.lines import LineMeter
+
+    def mine(frame, event, argument):
+        return None
+
+    with LineMeter([lambda: 0], lambda path: True):
+        sys.settrace(mine)
+        threading.settrace(mine)
+    print(json.dumps([sys.gettrace() is mine, threading.gettrace() is mine]))
+"""
+
+
+def test_a_debugger_that_attaches_meanwhile_stays() -> None:
+    """Only our own trace function is taken back."""
+    assert run_fresh(OTHERS_TRACE) == [True, True]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import linecache
 import logging
+import os
+import py_compile
 import sys
 from pathlib import Path
 
@@ -388,7 +390,9 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
     """A source that is gone is no reason to fail."""
     code = read_code(Home(NameKind.GLOBAL, "o", "app.state", str(tmp_path / "state.py")))
 
-    assert code.summary == code.missing == "the source of app is not there to be read"
+    assert (
+        code.summary == code.missing == "the source of app is not there to be read, or has changed since it was loaded"
+    )
 
 
 def test_a_source_of_another_python_is_said_to_be_unreadable(tmp_path: Path) -> None:
@@ -407,7 +411,7 @@ def test_leakdiffs_own_files_are_not_read() -> None:
     """Its machinery has no part in what a workload does; the workloads that it ships do."""
     home = Home(NameKind.GLOBAL, "_TOO_DEEP", read_code.__module__, sys.modules[read_code.__module__].__file__ or "")
 
-    assert read_code(home).missing == "the source of leakdiff is not there to be read"
+    assert read_code(home).missing.startswith("the source of leakdiff is not there to be read")
 
 
 def test_deep_nesting_is_survived(tmp_path: Path) -> None:
@@ -447,3 +451,57 @@ def test_no_text_is_too_broken(
 
         assert code.summary
         assert all(site.site.line > 0 for site in (*code.puts, *code.gones))
+
+
+# -- what must not be read, or told ----------------------------------------------------------------
+
+
+def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
+    """A module may come from a pipe, or from a terminal: to read it again would wait for ever."""
+    pipe = tmp_path / "app.py"
+    os.mkfifo(pipe)
+    code = read_code(
+        Home(NameKind.GLOBAL, "_kept", "app", str(pipe), owner_type="dict"), [Moves(str(pipe), 1, 1.0, 0.0)]
+    )
+
+    assert (
+        code.missing == code.summary == "the source of app is not there to be read, or has changed since it was loaded"
+    )
+
+
+def test_a_source_that_changed_since_it_was_loaded_is_not_read(tmp_path: Path) -> None:
+    """Its lines are others than those that run: what stands in them now would be told as what put entries in."""
+    file = tmp_path / "app.py"
+    file.write_text("_kept = {}\ndef put(key):\n    _kept[key] = key\n")
+    py_compile.compile(str(file))
+    home = Home(NameKind.GLOBAL, "_kept", "app", str(file), owner_type="dict")
+
+    assert [put.site.line for put in read_code(home).puts] == [3]
+
+    file.write_text("PASSWORD = 'hunter3'\n" + file.read_text())
+
+    assert read_code(home).puts == ()
+    assert "has changed since it was loaded" in read_code(home).missing
+
+
+def test_a_huge_source_is_not_parsed(tmp_path: Path) -> None:
+    """Parsing takes hundreds of times as much memory as the text: generated tables are left alone."""
+    file = tmp_path / "app.py"
+    file.write_text("_kept = {}\n_kept[1] = 1\n" + "x = 1  # a long, long line of a generated table\n" * 60_000)
+
+    assert read_code(Home(NameKind.GLOBAL, "_kept", "app", str(file), owner_type="dict")).puts == ()
+
+
+def test_literals_in_conditions_are_told_only_if_they_are_words(tmp_path: Path) -> None:
+    """A token that a condition compares with must not get into a report that is sent around."""
+    file = tmp_path / "app.py"
+    file.write_text(
+        "_kept = {}\n"
+        "def step(key, token, state):\n"
+        "    _kept[key] = key\n"
+        "    if token == 'sk_live_51H8x' and state == 'accepted':\n"
+        "        del _kept[key]\n"
+    )
+    (gone,) = read_code(Home(NameKind.GLOBAL, "_kept", "app", str(file), owner_type="dict")).gones
+
+    assert gone.only == "only if token == '...' and state == 'accepted' (line 4)"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import bisect
 import os
+import stat
+import struct
 import sysconfig
 import warnings
 from collections.abc import Iterator
-from importlib.util import decode_source
+from importlib.util import cache_from_source, decode_source
 from pathlib import Path
 
 import attrs
@@ -18,6 +20,9 @@ _SHIPPED_WORKLOADS = tuple(_OWN + name for name in ("demo", "selftest_plants"))
 
 _STDLIB = tuple(os.path.normpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib"))
 _INSTALLED = ("site-packages", "dist-packages")
+
+_HEADER, _LOW = 16, 0xFFFFFFFF  # of compiled code: magic number, flags, time and size of the source
+_LARGEST = 2 << 20  # bytes of a source: parsing takes 250 times as much memory for a while
 
 Function = tuple[int, int, str]  # first line, last line, name
 
@@ -45,12 +50,32 @@ def is_users_file(path: str) -> bool:
 
 
 def read_text(path: str) -> str:
-    """Return the text of a source file; empty where it cannot be read as such."""
+    """Return the text of a source file; empty where it cannot be read as such, or is too large to be parsed.
+
+    So is one that has changed since it was loaded: its lines are others than those that run.
+
+    Only regular files are opened: to open a pipe or a terminal would wait for somebody to write.
+    """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  # names of code objects are strings, and need not exist
+        found = os.stat(path)  # noqa: PTH116  # names of code objects are strings, and need not exist
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST or _has_changed(path, found):
+            return ""
+        with open(path, "rb") as file:  # noqa: PTH123
             return decode_source(file.read())
     except (OSError, SyntaxError, ValueError):
         return ""
+
+
+def _has_changed(path: str, found: os.stat_result) -> bool:
+    """Tell whether a file is another one than that of which the interpreter keeps the compiled code beside it."""
+    try:
+        with open(cache_from_source(path), "rb") as file:  # noqa: PTH123
+            header = file.read(_HEADER)
+    except (OSError, NotImplementedError, ValueError):
+        return False
+    flags, when, size = struct.unpack("<4x3I", header) if len(header) == _HEADER else (1, 0, 0)
+    is_dated = flags == 0  # else it goes by a hash of the source
+    return is_dated and (when, size) != (int(found.st_mtime) & _LOW, found.st_size & _LOW)
 
 
 def parse(text: str) -> ast.Module | None:

@@ -6,6 +6,7 @@ import math
 import sys
 import threading
 import time
+import types
 from _thread import get_ident
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
@@ -46,22 +47,39 @@ class LineMeter:
         self._falls: dict[Line, list[int]] = {}
         self._lines: dict[int, Line | None] = {}  # by thread, the one that runs
         self._last = [0] * len(self._gauges)
-        self.was_cut = False
+        self.was_cut = self._is_done = False
+        self._columns = len(self._gauges)
         self._seconds, self._deadline, self._events = seconds, math.inf, 0
 
     def __enter__(self) -> Self:
         if self.is_possible:
             self._deadline = time.monotonic() + self._seconds
             self._last = [gauge() for gauge in self._gauges]
-            threading.settrace(self._on_call)
-            sys.settrace(self._on_call)
+            try:
+                threading.settrace(self._on_call)
+                sys.settrace(self._on_call)
+            except BaseException:  # Ctrl-C between the two
+                self._stop()
+                raise
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.is_possible:
+            self._stop()
+
+    def _stop(self) -> None:
+        """Take back our own trace function, in this thread and for new ones, and let go of what the gauges read.
+
+        A thread that was started meanwhile takes it back itself, at the next line it runs.
+        """
+        if _is_ours(sys.gettrace(), self):
             sys.settrace(None)  # there was none: see is_possible
+        if _is_ours(threading.gettrace(), self):
             threading.settrace(None)
-            self._settle(None)
+        self._is_done = True
+        self._settle(None)
+        self._columns = len(self._gauges)
+        self._gauges = ()
 
     def moves(self, gauge: int) -> Iterator[tuple[Line, int, int]]:
         """Yield lines with what they made a gauge rise and fall by, those that moved it most first."""
@@ -78,7 +96,7 @@ class LineMeter:
 
     @property
     def _none(self) -> list[int]:
-        return [0] * len(self._gauges)
+        return [0] * self._columns
 
     def _is_traced(self, path: str) -> bool:
         wanted = self._wanted.get(path)
@@ -87,10 +105,14 @@ class LineMeter:
         return wanted
 
     def _on_call(self, frame: FrameType, _event: str, _argument: object) -> _Trace | None:
+        if self._is_done:
+            self._leave(frame)
+            return None
         return self._on_line if not self.was_cut and self._is_traced(frame.f_code.co_filename) else None
 
     def _on_line(self, frame: FrameType, event: str, _argument: object) -> _Trace | None:
-        if self.was_cut:
+        if self.was_cut or self._is_done:
+            self._leave(frame)
             return None
         if event != "return":
             self._settle((frame.f_code.co_filename, frame.f_lineno))
@@ -100,6 +122,12 @@ class LineMeter:
         self._settle((caller.f_code.co_filename, caller.f_lineno) if caller is not None and is_traced else None)
         frame.f_trace = None  # a suspended generator keeps its frame, and with it the trace function
         return None
+
+    def _leave(self, frame: FrameType) -> None:
+        """Stop tracing the frame, and its thread once the block has ended."""
+        frame.f_trace = None
+        if self._is_done and _is_ours(sys.gettrace(), self):
+            sys.settrace(None)
 
     def _settle(self, following: Line | None) -> None:
         """Book what has changed since the last event on the line that ran, and go on with the next one."""
@@ -122,3 +150,8 @@ class LineMeter:
     def _book(self, line: Line, at: int, change: int) -> None:
         table = self._rises if change > 0 else self._falls
         table.setdefault(line, self._none)[at] += abs(change)
+
+
+def _is_ours(trace: Any, meter: LineMeter) -> bool:
+    """Tell whether a trace function is that of a meter; the program may have set one of its own meanwhile."""
+    return type(trace) is types.MethodType and trace.__self__ is meter

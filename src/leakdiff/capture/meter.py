@@ -102,7 +102,8 @@ def callbacks_at_exit() -> int:
 
 def count_tracked() -> int:
     """Count every object gc tracks, frozen ones included, without making a list of them."""
-    gc.freeze()
-    count = gc.get_freeze_count()
-    gc.unfreeze()
-    return count
+    try:
+        gc.freeze()
+        return gc.get_freeze_count()
+    finally:
+        gc.unfreeze()

@@ -150,7 +150,7 @@ def _function_of(target: Any) -> types.FunctionType | None:
 
 
 def _is_own(name: object, module: object) -> bool:
-    return (is_own_module(name) or name == _ASKED) and _is_module(module)
+    return type(name) is str and (is_own_module(name) or name == _ASKED) and _is_module(module)
 
 
 def _is_module(module: object) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import copy
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
@@ -27,6 +29,7 @@ _OPPOSITES: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Gt: ast.LtE,
     ast.LtE: ast.Gt,
 }
+_PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z_ -]{0,23}|")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _TRIES = (ast.Try, ast.TryStar)
@@ -262,11 +265,21 @@ def opposite(test: ast.expr) -> ast.expr:
 
 
 def text_of(node: ast.AST) -> str:
-    """Return the source of an expression, on one line."""
+    """Return the source of an expression, on one line; of its literals only plain words, for some are secrets."""
     try:
-        return " ".join(ast.unparse(node).split())
+        return " ".join(ast.unparse(_Masked().visit(copy.deepcopy(node))).split())
     except (RecursionError, ValueError):
         return "..."
+
+
+class _Masked(ast.NodeTransformer):
+    """Replaces texts that are no plain words."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        """Keep numbers and words such as ``'accepted'``."""
+        is_text = isinstance(node.value, str | bytes)
+        is_word = isinstance(node.value, str) and _PLAIN_WORD.fullmatch(node.value) is not None
+        return ast.Constant("...") if is_text and not is_word else node
 
 
 def clip(text: str) -> str:

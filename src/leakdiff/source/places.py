@@ -60,7 +60,7 @@ class Where:
             return "no name in the source leads to it"
         own = {self.home.file, *(scope.file for scope in self.home.scopes)}
         if not any(files.text(path) for path in self.shelf.paths if path in own):
-            return f"the source of {self.package or name} is not there to be read"
+            return f"the source of {self.package or name} is not there to be read, or has changed since it was loaded"
         if not self.shelf.trees:
             is_named = any(plain_attribute(name) in files.text(path) for path in self.shelf.paths)
             why = "cannot be parsed by this Python" if is_named else f"does not mention {name}"

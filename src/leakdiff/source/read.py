@@ -52,7 +52,7 @@ def _code(pages: Sequence[Page], where: Where, seen: Seen) -> Code:
     gones = seen.joined((found for page in pages for found in where.gones(page)), is_gone=True)
     taken = [found.site for found in gones if not found.role]
     never = [found.site for found in gones if found.role == UNREACHED]
-    missing = "" if puts or gones else where.missing
+    missing = where.missing if not where.shelf.trees or not (puts or gones) else ""
     counted = [found.site for found in puts if not found.role] or [found.site for found in puts]
     # Whoever calls a cached function fills the cache: that is seen, and is no insert of its own.
     inserts = [site for site in counted if where.home.kind is not NameKind.CACHE or site.how != CALL]

@@ -71,7 +71,7 @@ def fill_shelf(home: Home, name: str) -> Shelf:
         read += len(text)
         if not _mentions(text, name):
             continue
-        if parsed + len(text) > _MOST_PARSED and trees:
+        if parsed + len(text) > _MOST_PARSED:
             unread += 1
         elif (root := files.tree(path)) is not None:
             parsed += len(text)
