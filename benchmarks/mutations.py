@@ -275,7 +275,7 @@ def named_sites(findings: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]
         for key in ("sites", "waiting"):
             found += finding.get(key) or []
         found += [each["site"] for each in finding.get("types") or [] if each.get("site")]
-        for key in ("puts", "gones", "made", "ends"):
+        for key in ("puts", "gones", "made", "misses"):
             found += code_sites([finding], key)
         found += native_sites(finding)
     return found

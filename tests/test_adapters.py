@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fresh import check_fresh, run_fresh
+from leakdiff.capture import adapters
 from leakdiff.capture.adapters import register_adapter, unregister_adapter
 from leakdiff.errors import BadOption
 
@@ -188,8 +189,13 @@ def test_a_wrong_argument_is_refused_with_what_is_right(name: Any, knobs: dict[s
 
 
 def test_forgetting_an_adapter_that_is_not_there_is_no_error() -> None:
-    """Tests may clean up whatever happened before."""
+    """Tests may clean up whatever happened before; what others registered stays."""
+    register_adapter("some.Table", members=list)
     unregister_adapter("no.Such")
+
+    assert "some.Table" in adapters._registered  # noqa: SLF001 - nothing public tells
+    unregister_adapter("some.Table")
+    assert "some.Table" not in adapters._registered  # noqa: SLF001
 
 
 @NUMPY

@@ -267,7 +267,7 @@ def test_ends(tmp_path: Path, source: str, name: str, options: dict[str, Any], e
     """Each program yields the places where the removal may be missing, the most likely first."""
     home = write(tmp_path, source, name, **options)
 
-    assert _ends(tmp_path, read_code(home).ends) == expected
+    assert _ends(tmp_path, read_code(home).misses) == expected
 
 
 def test_ends_are_found_in_other_files(tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_ends_are_found_in_other_files(tmp_path: Path) -> None:
         },
     )
 
-    assert _ends(tmp_path, read_code(home).ends) == ["steps.py:1 settle: gets `key` after the put"]
+    assert _ends(tmp_path, read_code(home).misses) == ["steps.py:1 settle: gets `key` after the put"]
 
 
 def test_a_removal_that_never_ran_does_not_hide_the_ends(tmp_path: Path) -> None:
@@ -311,8 +311,8 @@ def test_a_removal_that_never_ran_does_not_hide_the_ends(tmp_path: Path) -> None
     )
     moves = [Moves(home.file, 3, put=1.0, gone=0.0)]
 
-    assert _ends(tmp_path, read_code(home).ends) == []
-    assert _ends(tmp_path, read_code(home, moves).ends) == ["8 end: the counterpart of begin()"]
+    assert _ends(tmp_path, read_code(home).misses) == []
+    assert _ends(tmp_path, read_code(home, moves).misses) == ["8 end: the counterpart of begin()"]
 
 
 def test_at_most_three_ends(tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def test_at_most_three_ends(tmp_path: Path) -> None:
     calls = "".join(f"    step{number}(key)\n" for number in range(9))
     home = write(tmp_path, f"o = {{}}\n{steps}def work(key):\n    o[key] = 1\n{calls}", "o")
 
-    assert [end.site.function for end in read_code(home).ends] == ["step8", "step7", "step6"]
+    assert [end.site.function for end in read_code(home).misses] == ["step8", "step7", "step6"]
 
 
 def _ends(folder: Path, ends: Any) -> list[str]:

@@ -188,7 +188,7 @@ def _beside(outer: Code, code: Code) -> Code:
         puts=(*outer.puts, *code.puts),
         gones=(*outer.gones, *code.gones),
         made=tuple(dict.fromkeys((*outer.made, *code.made))),
-        ends=tuple(dict.fromkeys((*outer.ends, *code.ends))),
+        misses=tuple(dict.fromkeys((*outer.misses, *code.misses))),
         summary=outer.summary if is_told else code.summary,
         missing="" if is_told else code.missing,
         bound=code.bound or outer.bound,

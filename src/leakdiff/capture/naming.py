@@ -33,6 +33,7 @@ from leakdiff.capture.references import greenlet_locals
 from leakdiff.model.heap import Step
 
 ANY_ENTRY = "[*]"
+_THREAD_LOCAL = "_thread._local"
 _LONGEST_NAME = 120
 _MOST_KEYS = 10_000  # beyond it, an entry is taken for a value without looking among the keys
 _SUSPENDED = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
@@ -99,7 +100,11 @@ def describe_type(obj: object) -> str:
         return f"function {_code_name(types.FunctionType.__dict__['__code__'].__get__(obj))}"
     if is_exactly(cls, *_SUSPENDED):
         return f"{name} {_code_name(_code_of(obj))}()"
-    return name
+    return f"{name} (thread-local)" if _is_thread_local(cls) and name != _THREAD_LOCAL else name
+
+
+def _is_thread_local(cls: type) -> bool:
+    return any(type_name(base) == _THREAD_LOCAL for base in mro_of(cls))
 
 
 def class_home(cls: type) -> str | None:
@@ -258,7 +263,7 @@ def _lru_cache(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:
 
 def _thread_local(parent: Any, child: Any, rest: Sequence[Any]) -> Named | None:
     """Name a value of any thread: the object refers to a dict by thread, whose values are the namespaces."""
-    if type(child) is not dict or not any(type_name(cls) == "_thread._local" for cls in mro_of(type(parent))):
+    if type(child) is not dict or not _is_thread_local(type(parent)):
         return None
     for taken, (namespace, value) in enumerate(itertools.pairwise([child, *rest[:2]]), start=2):
         key = _key_of(namespace, value) if type(namespace) is dict else None

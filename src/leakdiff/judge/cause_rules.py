@@ -350,7 +350,7 @@ def variable_of_context(seen: Growing) -> bool:
 
 def value_of_thread(seen: Growing) -> bool:
     """Claim it for a value of a ``threading.local``."""
-    return seen.holder == "_thread._local"
+    return seen.holder == "_thread._local" or seen.holder.endswith(" (thread-local)")
 
 
 def local_of_thread(seen: Growing) -> bool:

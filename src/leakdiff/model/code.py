@@ -96,7 +96,7 @@ class Code:
         missing: Why there is nothing to read, in a sentence, where there is not.
         pending: Who cancels the tasks, futures or timers among the entries, in a sentence.
         made: Lines that make the owner, ``how`` naming what and the bound it is not given; at most three.
-        ends: Places where an entry's life seems to end and that do not remove it, ``how`` saying why it seems so,
+        misses: Places where an entry's life seems to end and that do not remove it, ``how`` saying why it seems so,
             most likely first; at most three, and none where a removal always runs.
     """
 
@@ -107,7 +107,7 @@ class Code:
     missing: str = ""
     pending: str = ""
     made: tuple[CodeSite, ...] = ()
-    ends: tuple[CodeSite, ...] = ()
+    misses: tuple[CodeSite, ...] = ()
 
 
 @attrs.frozen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import types
 import weakref
 from collections.abc import Callable, Iterator
@@ -135,6 +136,8 @@ class WeakWork:
 
 
 def _weak(call: Call) -> Callable[[], Call | None]:
+    if type(call) is functools.partial and not call.args and not call.keywords:  # of a decorated function
+        return _weak(call.func)
     if type(call) is types.FunctionType:
         return weakref.ref(call)
     if type(call) is types.MethodType:

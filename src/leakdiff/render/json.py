@@ -78,7 +78,7 @@ def _code(code: Code) -> dict[str, Any]:
         "puts": [_code_site(found) for found in code.puts],
         "gones": [_code_site(found) for found in code.gones],
         "made": [_code_site(found) for found in code.made],
-        "ends": [_code_site(found) for found in code.ends],
+        "misses": [_code_site(found) for found in code.misses],
         "summary": code.summary,
         "missing": code.missing or None,
         "pending": code.pending or None,

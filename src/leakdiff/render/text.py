@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from leakdiff.model.baseline import novelty_sentence
 from leakdiff.model.code import Code, CodeSite
 from leakdiff.model.heap import Site
-from leakdiff.model.native import NativeEvidence
+from leakdiff.model.native import UNCOLLECTED, NativeEvidence
 from leakdiff.model.report import Finding, Report, Verdict
 from leakdiff.model.signals import Phase, rate_text
 
@@ -102,6 +102,8 @@ def _claim_without_owner(finding: Finding, unit: str) -> str:
         return f"the C heap grows by {size(rate.native_bytes or 0)} per {unit}"
     if finding.owner_type == "file descriptors":
         return "file descriptors are opened and never closed"
+    if finding.owner_type == UNCOLLECTED:
+        return f"{rate_text(rate.objects)} objects per {unit} in cycles that nobody collects: gc is disabled"
     return f"{rate_text(rate.blocks or 0)} memory blocks per {unit} stay allocated without an owner"
 
 
@@ -167,7 +169,7 @@ def _code_rows(code: Code) -> Iterator[tuple[str, str]]:
         yield "put", _code_site(found)
     for found in code.gones[:_MOST_SITES]:
         yield "gone", _code_site(found)
-    for found in code.ends[:_MOST_SITES]:
+    for found in code.misses[:_MOST_SITES]:
         yield "miss", f"{_site(found.site)}      {found.how}"
     if code.pending:
         yield "ends", code.pending

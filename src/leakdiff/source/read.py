@@ -65,7 +65,7 @@ def _code(pages: Sequence[Page], where: Where, seen: Seen) -> Code:
         bound=_bound(pages, where),
         missing=missing,
         made=tuple(find_made(pages, where.home, where.shelf)),
-        ends=tuple(ends),
+        misses=tuple(ends),
     )
 
 

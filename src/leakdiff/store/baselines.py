@@ -13,6 +13,7 @@ import attrs
 
 from leakdiff.errors import BadBaseline, BaselineMissing
 from leakdiff.model.baseline import KnownLeak
+from leakdiff.model.report import ACCUSING
 from leakdiff.store.codec import Malformed, plain_of, value_of
 from leakdiff.store.files import write_whole
 
@@ -120,6 +121,8 @@ def _leak(plain: Any, at: str) -> KnownLeak:
         raise Malformed(f"{at} has a field {unknown[0]!r}, which leakdiff would lose", "Put notes into its why.")
     if not _FINGERPRINT.fullmatch(leak.fingerprint):
         raise Malformed(f"{at}.fingerprint should be six hex digits", _REWRITE)
+    if leak.verdict not in ACCUSING:
+        raise Malformed(f"{at}.verdict should be {' or '.join(ACCUSING)}", _REWRITE)
     if leak.per_unit < 0:
         raise Malformed(f"{at}.per_unit should not be negative", _REWRITE)
     return leak
