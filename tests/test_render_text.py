@@ -124,7 +124,7 @@ def test_the_code_behind_an_owner_stands_below_its_birth() -> None:
           code   1 insert, 1 removal, and the removal runs only if driver.accepted (line 56)
           why    grew in 5 of 5 further rounds by 1.00 entries per unit, up to 1,512, and no bound was found
           known  pytest keeps it
-          cause  unbounded cache in a module: Its entries stay. (docs/causes/module-cache.md)
+          cause  unbounded cache in a module: Its entries stay. (leakdiff cause module-cache)
           fix    remove the entry on every path (try/finally), or bound the container (maxsize, TTL)
 
           sure: memory blocks grew in 12 of 12 rounds

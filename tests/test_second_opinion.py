@@ -282,7 +282,12 @@ def test_what_cannot_be_kept_weakly_is_missing(step: Any) -> None:
     gc.collect()
 
     assert kept.missing() in ("setup", "")  # pytest itself keeps the lambda of the parameter
-    assert WeakWork(functools.partial(work)).missing() == "step"
+    assert WeakWork(functools.partial(work, 1)).missing() == "step"
+
+
+def test_the_function_of_a_decorated_check_is_found() -> None:
+    """``@leakdiff.check()`` runs it through a partial of nothing."""
+    assert WeakWork(functools.partial(work)).find("step") is work
 
 
 def test_a_lambda_is_gone_with_its_caller() -> None:

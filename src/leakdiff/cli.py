@@ -1,10 +1,11 @@
-"""The command line: ``leakdiff check``, ``diff``, ``show``, ``trend``, ``store``, ``demo`` and ``selftest``."""
+"""The command line: ``leakdiff check``, ``diff``, ``show``, ``trend``, ``store``, ``cause``, ``demo``, ``selftest``."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+import textwrap
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from leakdiff.__about__ import __version__
-from leakdiff.errors import BadOption, BaselineMissing, LeakdiffError, StepFailed, StepForked
+from leakdiff.errors import BadOption, BaselineMissing, LeakdiffError, StepFailed, StepForked, TargetNotFound
 from leakdiff.history_commands import CLEAN, LEAKS, TROUBLE, add_history_commands
 from leakdiff.model.baseline import new_leaks
 from leakdiff.model.report import ACCUSING, Report, Verdict
@@ -99,6 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_comparisons(demo)
     demo.set_defaults(run=_run_demo)
     add_history_commands(commands)
+    cause = commands.add_parser("cause", help="explain a cause that a report names, and show the fix in code")
+    cause.add_argument("slug", metavar="NAME", help="such as pending-task; all names without one", nargs="?")
+    cause.set_defaults(run=_run_cause)
     selftest = commands.add_parser("selftest", help="plant a leak of every kind, and a clean twin, and judge them")
     selftest.add_argument("plants", nargs="*", metavar="NAME", help="only these plants")
     selftest.set_defaults(run=_run_selftest)
@@ -157,6 +161,21 @@ def _run_demo(parsed: argparse.Namespace) -> int:
     target = find_target(demo.FIXED if parsed.fixed else demo.LEAKY)
     report = check(target.step, setup=target.setup, teardown=target.teardown, units=demo.UNITS)
     return _finish(report, parsed, target, known, _DEMO)
+
+
+def _run_cause(parsed: argparse.Namespace) -> int:
+    from leakdiff.judge.causes import CAUSES
+
+    if parsed.slug is None:
+        print("\n".join(f"{slug:<26}  {cause.title}" for slug, cause in CAUSES.items()))
+        return CLEAN
+    if parsed.slug not in CAUSES:
+        known = ", ".join(CAUSES)
+        raise TargetNotFound(f"The cause {parsed.slug!r}", "there is none of that name", f"Known: {known}.")
+    cause = CAUSES[parsed.slug]
+    pattern = textwrap.indent(cause.pattern.strip(), "    ")
+    print(f"{cause.title}\n\n{cause.why}\n\nTo mend it: {cause.fix}.\n\n{pattern}")
+    return CLEAN
 
 
 def _run_selftest(parsed: argparse.Namespace) -> int:

@@ -383,20 +383,21 @@ def buffer_grows(seen: Growing) -> bool:
 
 
 def removed_in_branch(seen: Growing) -> bool:
-    """Claim it where a function that puts an entry in takes it out as well, but not always.
+    """Claim it where what is put in is taken out as well, but not always.
 
-    Throwing old entries out, or all of them, is another matter: that is not the removal of what was put in.
+    Throwing old entries out, or all of them, is another matter: that is not the removal of what was put in. Nor is a
+    removal in a function that nobody calls.
     """
     code = seen.finding.code
     if code is None or code.bound is not None:
         return False
-    putting = {(put.site.file, put.site.function) for put in code.puts}
-    return any(_is_missed(gone) and (gone.site.file, gone.site.function) in putting for gone in code.gones)
+    return any(_is_missed(gone) for gone in code.gones)
 
 
 def _is_missed(gone: CodeSite) -> bool:
     """Tell whether a removal of one entry surely stands in a branch, or after a way out."""
     in_branch = gone.only.startswith(("only if ", "only except ", "not if ")) and "len(" not in gone.only
+    in_branch = in_branch and "which nothing in" not in gone.only
     return gone.is_sure and in_branch and gone.how in _OF_ONE
 
 

@@ -105,7 +105,8 @@ def find_price(article):
         slug="listener-never-removed",
         title="Listener, handler, receiver or callback never removed",
         why="What is listened to lives long, and holds every listener with the object its method belongs to.",
-        fix="remove the listener when its owner is done (try/finally), or hold it by weakref.WeakMethod",
+        fix="remove the listener when its owner is done (try/finally), "
+        "or hold it by weakref.WeakMethod and drop dead ones",
         pattern="""\
 bus.subscribe(connection.deliver)
 try:

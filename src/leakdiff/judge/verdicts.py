@@ -42,6 +42,7 @@ _ENOUGH_ROUNDS = 20
 _IMMODEST = 2.0
 _STEADY = 0.3
 _IDLE = 0.5
+_REFERENCE = 8  # bytes
 _TABLES = ("list", "dict", "set", "frozenset", "bytearray")
 _WITH_NODES = (
     "collections.OrderedDict",
@@ -411,7 +412,9 @@ def _do_explain(owned: Sequence[Suspect], evidence: Evidence, going: Sequence[Gr
     native = max(whole.get("native_bytes", 0.0), 0.0)
     if native == 0.0:
         return "blocks" not in whole and counted > 0
-    return sum(suspect.found.bytes for suspect in owned) / units >= _EXPLAINED * native
+    # A reference takes 8 bytes of its container, also one to an object that is shared.
+    held = sum(suspect.found.bytes + _REFERENCE * suspect.found.entries for suspect in owned)
+    return held / units >= _EXPLAINED * native
 
 
 def _blocks_of(suspect: Suspect) -> int:

@@ -11,6 +11,7 @@ from leakdiff.model.heap import Site
 from leakdiff.model.native import UNCOLLECTED, NativeEvidence
 from leakdiff.model.report import Finding, Report, Verdict
 from leakdiff.model.signals import Phase, rate_text
+from leakdiff.source_files import is_users_file
 
 _MOST_FINDINGS = 5
 _MOST_TYPES = 5
@@ -133,7 +134,7 @@ def _rows(finding: Finding, report: Report) -> Iterator[tuple[str, str]]:
     if finding.artefact:
         yield "known", finding.artefact
     if finding.cause is not None:
-        yield "cause", f"{finding.cause.title}: {finding.cause.why} (docs/causes/{finding.cause.slug}.md)"
+        yield "cause", f"{finding.cause.title}: {finding.cause.why} (leakdiff cause {finding.cause.slug})"
     if finding.advice:
         yield "fix", finding.advice
 
@@ -165,9 +166,9 @@ def _sharing(finding: Finding, unit: str) -> Iterator[tuple[str, str]]:
 def _code_rows(code: Code) -> Iterator[tuple[str, str]]:
     for found in code.made[:1]:
         yield "made", f"{_site(found.site)}      {found.how if _UNBOUND in found.how else ''}".rstrip()
-    for found in code.puts[:_MOST_SITES]:
+    for found in _worth_showing(code.puts):
         yield "put", _code_site(found)
-    for found in code.gones[:_MOST_SITES]:
+    for found in _worth_showing(code.gones):
         yield "gone", _code_site(found)
     for found in code.misses[:_MOST_SITES]:
         yield "miss", f"{_site(found.site)}      {found.how}"
@@ -175,6 +176,12 @@ def _code_rows(code: Code) -> Iterator[tuple[str, str]]:
         yield "ends", code.pending
     if code.summary or code.missing:
         yield "code", "; ".join(text for text in (code.summary, code.missing) if text)
+
+
+def _worth_showing(sites: Sequence[CodeSite]) -> Sequence[CodeSite]:
+    """Leave out lines of libraries that were seen not to run, where there are others."""
+    telling = [found for found in sites if found.per_unit != 0.0 or is_users_file(found.site.file)]
+    return (telling or sites)[:_MOST_SITES]
 
 
 def _code_site(found: CodeSite) -> str:
