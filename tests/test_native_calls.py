@@ -267,3 +267,164 @@ found = measured(work)
 print(json.dumps([found["len"].calls, abs(found["len"].blocks) <= 1]))
 """
     assert run_fresh(_START + script) == [60, True]
+
+
+def test_threads_that_book_at_the_same_time_do_not_disturb_each_other() -> None:
+    """New lines are numbered by many threads at once, and every call is booked; nothing is raised in their code."""
+    script = """
+sys.setswitchinterval(1e-6)
+source = "\\n".join(f"def f{i}():\\n    len(''); abs(1); chr(65)" for i in range(200))
+errors = []
+
+def run(number):
+    space = {}
+    exec(compile(source, f"/work{number}.py", "exec"), space)
+    try:
+        for i in range(200):
+            space[f"f{i}"]()
+    except BaseException as error:
+        errors.append(repr(error))
+
+with CallMeter() as meter:
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+lines = {cost.line for cost in meter.costs() if cost.line[0].startswith("/work")}
+print(json.dumps([errors, meter.missed, len(lines)]))
+"""
+    assert run_fresh(_START + script) == [[], 0, 8 * 200]
+
+
+def test_an_error_while_booking_does_not_reach_the_program() -> None:
+    """The call is missed and counted as such; what a signal handler raises in the middle goes on."""
+    script = """
+from leakdiff.capture.ledger import Ledger
+
+begin = Ledger._begin
+
+def fails_once_with(error):
+    def failing(*_):
+        Ledger._begin = begin
+        raise error
+    return failing
+
+with CallMeter() as meter:
+    Ledger._begin = fails_once_with(KeyError())
+    len([])
+try:
+    with CallMeter():
+        Ledger._begin = fails_once_with(TimeoutError())
+        len([])
+except TimeoutError:
+    went_on = True
+print(json.dumps([meter.missed, went_on]))
+"""
+    assert run_fresh(_START + script) == [1, True]
+
+
+def test_a_suspended_generator_is_left_as_it_was() -> None:
+    """Its frame lives on after the block, without our trace function and with the flags it had."""
+    script = """
+library = ctypes.CDLL(None)
+library.malloc.restype = ctypes.c_void_p
+
+def service():
+    while True:
+        yield
+        library.malloc(5000)
+
+going = service()
+
+def work():
+    next(going)
+
+line = service.__code__.co_firstlineno + 3
+found = measured(lambda: [work() for _ in range(20)], {(__file__, line)})
+frame = going.gi_frame
+print(json.dumps([found["malloc"].calls, frame.f_trace, frame.f_trace_lines, frame.f_trace_opcodes]))
+"""
+    assert run_fresh(_START + script) == [20, None, True, False]
+
+
+def test_threads_that_go_on_after_the_block_are_left_alone() -> None:
+    """They take back profile and trace function themselves, and nothing of the books stays alive."""
+    script = """
+from leakdiff.capture.ledger import Ledger
+
+started, ended = threading.Event(), threading.Event()
+hooks = []
+
+def inner():
+    started.set()
+    ended.wait()
+
+def work():
+    inner()
+    len([])
+    for _ in range(3):
+        pass
+    frame = sys._getframe()
+    hooks.append([sys.getprofile(), sys.gettrace(), frame.f_trace, frame.f_trace_lines, frame.f_trace_opcodes])
+
+with CallMeter({(__file__, work.__code__.co_firstlineno + 2)}) as meter:
+    thread = threading.Thread(target=work)
+    thread.start()
+    started.wait()
+del meter
+gc.collect()
+left = [type(one).__name__ for one in gc.get_objects() if type(one) in (Ledger, CallMeter)]
+ended.set()
+thread.join()
+print(json.dumps([left, hooks]))
+"""
+    assert run_fresh(_START + script) == [[], [[None, None, None, True, False]]]
+
+
+def test_functions_that_the_program_sets_meanwhile_stay() -> None:
+    """Only our own profile and trace functions are taken back."""
+    script = """
+def theirs(*_):
+    pass
+
+with CallMeter({(__file__, 1)}):
+    sys.setprofile(theirs), sys.settrace(theirs)
+    threading.setprofile(theirs), threading.settrace(theirs)
+kept = [sys.getprofile(), sys.gettrace(), threading.getprofile(), threading.gettrace()]
+sys.setprofile(None), sys.settrace(None)
+print(json.dumps([one is theirs for one in kept]))
+"""
+    assert run_fresh(_START + script) == [True] * 4
+
+
+@SEES_ALL_CALLS
+def test_a_tool_that_somebody_else_takes_first_stays_theirs() -> None:
+    """Between the choice of a tool and its use a debugger took it: that is a refusal, and no tool is freed."""
+    script = """
+meter = CallMeter()
+for tool in range(6):
+    sys.monitoring.use_tool_id(tool, f"debugger {tool}")
+with meter:
+    len([])
+names = [sys.monitoring.get_tool(tool) for tool in range(6)]
+print(json.dumps([meter.refusal, meter.costs(), names == [f"debugger {tool}" for tool in range(6)]]))
+"""
+    assert run_fresh(_START + script) == ["somebody else took the tool of sys.monitoring", [], True]
+
+
+def test_a_module_is_not_asked_whether_it_is_true() -> None:
+    """A module may be of a class of the user's own, which may define that."""
+    script = """
+import _heapq, types
+from leakdiff.capture.cfunctions import c_function
+
+asked = []
+
+class Lazy(types.ModuleType):
+    def __bool__(self): asked.append("bool"); return False
+    def __len__(self): asked.append("len"); return 0
+
+_heapq.__class__ = Lazy
+_heapq.heappush.__module__ = None
+print(json.dumps([c_function(_heapq.heappush), asked]))
+"""
+    assert run_fresh(_START + script) == [["_heapq.heappush", "_heapq"], []]

@@ -10,6 +10,7 @@ import pytest
 from fresh import run_fresh
 from leakdiff.capture.extensions import Extension, find_extensions
 from leakdiff.capture.native import Stays, likeliest, reproduce, untracked_references
+from leakdiff.capture.workload import Workload
 
 _START = """
 import ctypes, itertools, json, os, sys
@@ -152,7 +153,8 @@ before = sys.getallocatedblocks()
 for _ in range(20):
     find_extensions(["psutil._psutil_linux", "no_such_module"])
 gc.collect()
-print(json.dumps([sorted(set(sys.modules) - modules), (sys.getallocatedblocks() - before) // 20]))
+gained = sys.getallocatedblocks() - before
+print(json.dumps([sorted(set(sys.modules) - modules), int(gained / 20)]))  # not //: a block fewer is no leak
 """
     assert run_fresh(script) == [[], 0]
 
@@ -170,7 +172,7 @@ def step_of_this_file() -> None:
 
 def test_a_function_of_a_file_is_reproduced_by_its_path() -> None:
     """The command can be pasted; a path below the current folder is relative."""
-    command = reproduce(step_of_this_file, 101)
+    command = reproduce(Workload(step_of_this_file), 101)
 
     assert command.startswith("leakdiff check ")
     assert command.endswith("test_native_evidence.py:step_of_this_file --units 101")
@@ -179,14 +181,87 @@ def test_a_function_of_a_file_is_reproduced_by_its_path() -> None:
 @pytest.mark.parametrize("step", [lambda: None, print, [].clear], ids=["lambda", "builtin", "bound method"])
 def test_what_a_command_line_cannot_name_is_reproduced_by_a_script(step: Any) -> None:
     """Three lines that run where the step is."""
-    assert reproduce(step, 29) == "import leakdiff\nreport = leakdiff.check(step, units=29)\nprint(report.text())"
+    assert (
+        reproduce(Workload(step), 29)
+        == "import leakdiff\nreport = leakdiff.check(step, units=29)\nprint(report.text())"
+    )
 
 
 def test_a_function_of_an_installed_module_is_reproduced_by_the_module() -> None:
     """A file of the standard library is not the user's to check: the module is named."""
     import textwrap
 
-    assert reproduce(textwrap.dedent, 7) == "leakdiff check textwrap:dedent --units 7"
+    assert reproduce(Workload(textwrap.dedent), 7) == "leakdiff check textwrap:dedent --units 7"
+
+
+_LOADED = """
+import json, pathlib, shlex, types
+from leakdiff.capture.native import reproduce
+from leakdiff.capture.workload import Workload
+
+def loaded(source, name="app.py"):
+    path = pathlib.Path(name).absolute()
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(source)
+    module = types.ModuleType("app")
+    module.__file__ = str(path)
+    exec(compile(source, str(path), "exec"), module.__dict__)
+    return module
+"""
+
+
+def test_a_path_with_a_blank_is_quoted() -> None:
+    """The command can be pasted into a shell."""
+    script = """
+app = loaded("def step(): pass", "a b/it's.py")
+print(json.dumps(shlex.split(reproduce(Workload(app.step), 7))))
+"""
+    assert run_fresh(_LOADED + script) == ["leakdiff", "check", "a b/it's.py:step", "--units", "7"]
+
+
+def test_setup_and_teardown_belong_to_the_command() -> None:
+    """They are named where their names are not those that are run anyway."""
+    script = """
+app = loaded("def step(): pass\\ndef setup(): pass\\ndef clean(): pass")
+default = reproduce(Workload(app.step, app.setup), 7)
+app = loaded("def step(): pass\\ndef prepare(): pass\\ndef clean(): pass")
+print(json.dumps([default, reproduce(Workload(app.step, app.prepare, app.clean), 7)]))
+"""
+    assert run_fresh(_LOADED + script) == [
+        "leakdiff check app.py:step --units 7",
+        "leakdiff check app.py:step --setup prepare --teardown clean --units 7",
+    ]
+
+
+def test_a_setup_that_a_command_cannot_name_or_would_add_makes_a_script() -> None:
+    """One that is no function of the file, and one of the file that was not run."""
+    script = """
+app = loaded("def step(): pass")
+foreign = reproduce(Workload(app.step, [].clear), 7)
+app = loaded("def step(): pass\\ndef setup(): pass")
+print(json.dumps([foreign.splitlines()[1], reproduce(Workload(app.step), 7).splitlines()[1]]))
+"""
+    assert run_fresh(_LOADED + script) == [
+        "report = leakdiff.check(step, setup=setup, units=7)",
+        "report = leakdiff.check(step, units=7)",
+    ]
+
+
+def test_a_namespace_of_the_users_own_kind_runs_nothing() -> None:
+    """Globals may be a subclass of dict with methods of its own."""
+    script = """
+asked = []
+
+class Space(dict):
+    def get(self, *_): asked.append("get")
+    def __contains__(self, _): asked.append("contains"); return False
+
+app = loaded("def step(): pass")
+space = Space(__name__="app", __file__=app.__file__)
+exec(compile("def step(): pass", app.__file__, "exec"), space)
+print(json.dumps([reproduce(Workload(space["step"]), 7), asked]))
+"""
+    assert run_fresh(_LOADED + script) == ["leakdiff check app.py:step --units 7", []]
 
 
 def test_no_blocks_say_nothing_of_references() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from leakdiff.capture.attributes import MISSING, attribute_of
 from leakdiff.capture.cfunctions import CFunction, c_function
 from leakdiff.capture.kinds import derives, dict_of_module, dict_of_type, mro_of, type_name
-from leakdiff.capture.ledger import Ledger
+from leakdiff.capture.ledger import OWN_ERRORS, Ledger
 from leakdiff.capture.sites import Line
 from leakdiff.source_files import read_text
 
@@ -36,6 +36,7 @@ class CallTracer:
         self._is_possible = bool(lines) and sys.gettrace() is None and threading.gettrace() is None
         self._calls: dict[CodeType, _Calls] = {}
         self._ending: dict[int, int] = {}  # by frame, the call that its next instruction makes
+        self._flags: dict[int, tuple[bool, bool]] = {}  # by frame, those that it had before
         self._texts: dict[str, list[str]] = {}
         self._ledger: Ledger | None = None
 
@@ -47,33 +48,67 @@ class CallTracer:
             sys.settrace(self._on_call)
 
     def stop(self) -> None:
-        """Stop tracing and let go of the code that was seen."""
-        if self._is_possible:
+        """Take back our own trace function, in this thread and for new ones, and let go of what was seen.
+
+        A thread that was started meanwhile takes it back itself, at the next thing it does.
+        """
+        if is_method_of(sys.gettrace(), self):
             sys.settrace(None)  # there was none: see __init__
+        if is_method_of(threading.gettrace(), self):
             threading.settrace(None)
-        self._calls.clear()
         self._ledger = None
+        self._calls, self._texts = {}, {}
 
     def _on_call(self, frame: FrameType, _event: str, _argument: object) -> Any:
-        if frame.f_code not in self._calls:
-            self._calls[frame.f_code] = _Calls(frame.f_code, self._lines)
-        if not self._calls[frame.f_code].ends:
+        if (ledger := self._ledger) is None:
+            return self._leave(frame)
+        try:
+            is_wanted = self._has_calls(frame.f_code)
+        except OWN_ERRORS:
+            ledger.missed += 1
             return None
+        if not is_wanted:
+            return None
+        self._flags[id(frame)] = frame.f_trace_lines, frame.f_trace_opcodes
         frame.f_trace_lines, frame.f_trace_opcodes = False, True
         return self._on_instruction
 
+    def _has_calls(self, code: CodeType) -> bool:
+        if (calls := self._calls.get(code)) is None:
+            calls = self._calls[code] = _Calls(code, self._lines)
+        return bool(calls.ends)
+
     def _on_instruction(self, frame: FrameType, event: str, _argument: object) -> Any:
+        if (ledger := self._ledger) is None:
+            return self._leave(frame)
+        try:
+            self._tell(ledger, frame, event)
+        except OWN_ERRORS:
+            ledger.missed += 1
+        return self._put_back(frame) if event == "return" else self._on_instruction
+
+    def _leave(self, frame: FrameType) -> None:
+        """Stop tracing a thread; the frames that called this one get no event any more."""
+        above: FrameType | None = frame
+        while above is not None:
+            self._put_back(above)
+            above = above.f_back
+        if is_method_of(sys.gettrace(), self):
+            sys.settrace(None)
+
+    def _put_back(self, frame: FrameType) -> None:
+        """Leave a frame as it was: that of a suspended generator lives on."""
+        if is_method_of(frame.f_trace, self):
+            frame.f_trace_lines, frame.f_trace_opcodes = self._flags.pop(id(frame), (True, False))
+            frame.f_trace = None
+
+    def _tell(self, ledger: Ledger, frame: FrameType, event: str) -> None:
         """Open a call where the first of its arguments is made: the call itself lets go of them."""
-        ledger = self._ledger
-        if ledger is None:
-            return None
-        calls = self._calls[frame.f_code]
         if (end := self._ending.pop(id(frame), None)) is not None:
             ledger.closed(frame, end)
-        if event == "return":
-            frame.f_trace = None  # a suspended generator keeps its frame, and with it the trace function
         if event != "opcode":
-            return self._on_instruction
+            return
+        calls = self._calls[frame.f_code]
         for end in calls.starts.get(frame.f_lasti, ()):
             if calls.ends[end] is _UNREAD:
                 calls.ends[end] = self._read(frame, end)
@@ -81,7 +116,6 @@ class CallTracer:
                 ledger.opened(None, frame, end, calls.ends[end])
         if calls.ends.get(frame.f_lasti) is not None:
             self._ending[id(frame)] = frame.f_lasti
-        return self._on_instruction
 
     def _read(self, frame: FrameType, end: int) -> CFunction | None:
         """Find what an instruction calls, by the source it was compiled from."""
@@ -134,6 +168,11 @@ class _Calls:
                 start = next(offset for offset, inner in seen if _is_within(inner, where))
                 self.ends[instruction.offset] = _UNREAD
                 self.starts.setdefault(start, []).insert(0, instruction.offset)
+
+
+def is_method_of(found: Any, owner: object) -> bool:
+    """Tell whether a trace or profile function is that of an object; the program may have set one meanwhile."""
+    return type(found) is types.MethodType and found.__self__ is owner
 
 
 def _is_within(inner: Any, outer: Any) -> bool:

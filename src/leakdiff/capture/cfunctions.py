@@ -56,7 +56,13 @@ def _of_builtin(called: object) -> CFunction:
     bound = _BUILTIN["__self__"].__get__(called)
     module = _BUILTIN["__module__"].__get__(called) if "__module__" in _BUILTIN else None
     if bound is None or derives(type(bound), types.ModuleType):
-        home = module if type(module) is str else _text(dict_of_module(bound).get("__name__")) if bound else "?"
+        home = (
+            module
+            if type(module) is str
+            else _text(dict_of_module(bound).get("__name__"))
+            if bound is not None
+            else "?"
+        )
         return (name if home == "builtins" else f"{home}.{name}"), home
     owner: Any = bound if derives(type(bound), type) else type(bound)
     defining = [base for base in mro_of(owner) if is_exactly(type(dict_of_type(base).get(name)), *_DESCRIPTORS)]

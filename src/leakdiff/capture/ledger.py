@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import sys
 from _thread import get_ident
 from array import array
@@ -19,6 +20,17 @@ _WARM_UP = 32
 _SAMPLE = 64
 _BLOCKS, _BYTES = 0, 1
 _EMPTY = array("q")
+# What measuring may fail with; not Exception: a signal handler of the user's may raise in the middle of it.
+OWN_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
 _WIDTH = 8  # of an open call: frame, which of its calls, function and place, gauges and references before, inside it
 
 Place = tuple[Line, Line | None]  # the line that calls, and the line of the user's code it was called by
@@ -58,6 +70,10 @@ class Ledger:
     """Books changes of two gauges on the calls that were running; what the booking itself needs does not count.
 
     Open calls lie in arrays: tuples and lists would go back to free lists, from where the program would take them.
+    Threads book at any time: what is shared by them is only added to by ``setdefault``, which is one step.
+
+    Attributes:
+        missed: How many times measuring a call failed.
     """
 
     def __init__(self, native: Callable[[], int]) -> None:
@@ -66,8 +82,10 @@ class Ledger:
         self._own = array("q", (0, 0))
         self._bias = (0, 0)
         self._calibrating = False
+        self.missed = 0
+        self._next = itertools.count()
         self._numbers: dict[_Key, int] = {}
-        self._booked: list[list[int]] = []  # calls, blocks, bytes, both with the calls inside, references
+        self._booked: dict[int, list[int]] = {}  # calls, blocks, bytes, both with the calls inside, references
         self._open: dict[int, array[int]] = {}  # by thread
         self._is_own: dict[str, bool] = {}
         self._is_users: dict[str, bool] = {}
@@ -80,13 +98,18 @@ class Ledger:
             for _ in range(samples):
                 gc.isenabled()
         self._calibrating = False
-        seen = [self._booked[number] for key, number in self._numbers.items() if key[0][0] == "gc.isenabled"]
+        seen = [booked for function, _, booked in self._entries() if function[0] == "gc.isenabled" and booked[0]]
         calls, blocks, size = seen[0][:3] if seen else (1, 0, 0)
         self._bias = round(blocks / calls), round(size / calls)
         self._forget()
 
     def _forget(self) -> None:
-        self._numbers, self._booked, self._open = {}, [], {}  # clear() would be a call like others
+        self._numbers, self._booked, self._open = {}, {}, {}  # clear() would be a call like others
+
+    def _entries(self) -> list[tuple[CFunction, Place, list[int]]]:
+        """Return what is booked by now; another thread may be between numbering a call and booking it."""
+        numbers, booked = self._numbers.copy(), self._booked.copy()
+        return [(*key, booked[number]) for key, number in numbers.items() if number in booked]
 
     def opened(
         self, called: object, frame: FrameType, at: int = 0, name: CFunction | None = None, count: int = 0
@@ -110,9 +133,8 @@ class Ledger:
         function = called if type(called) is tuple else c_function(called)
         if function is not None and (self._calibrating or not _remembered(self._is_own, frame, is_own_file)):
             place = _line(frame), _line(users) if users is not None else None
-            number = self._numbers.setdefault((function, place), len(self._numbers))
-            if number == len(self._booked):
-                self._booked.append([0, 0, 0, 0, 0, 0])
+            number = self._numbers.setdefault((function, place), next(self._next))
+            self._booked.setdefault(number, [0, 0, 0, 0, 0, 0])
             stack = self._open.setdefault(get_ident(), array("q"))
             _drop(stack, id(frame), at)  # an exception ended it
             stack.extend((id(frame), at, number, *self._past(), count, 0, 0))
@@ -130,7 +152,7 @@ class Ledger:
         _, _, number, blocks, size, count_before, blocks_inside, bytes_inside = entry
         now = self._past()
         gained = now[_BLOCKS] - blocks - self._bias[_BLOCKS], now[_BYTES] - size - self._bias[_BYTES]
-        booked = self._booked[number]
+        booked = self._booked.setdefault(number, [0, 0, 0, 0, 0, 0])  # forgotten meanwhile, if another thread's
         own = gained[_BLOCKS] - blocks_inside, gained[_BYTES] - bytes_inside
         for field, amount in enumerate((1, *own, *gained, count - count_before)):
             booked[field] += amount
@@ -159,9 +181,7 @@ class Ledger:
 
     def costs(self) -> list[CallCost]:
         """Return what was booked, most bytes and blocks first."""
-        found = [
-            CallCost(*function, *place, *self._booked[number]) for (function, place), number in self._numbers.items()
-        ]
+        found = [CallCost(*function, *place, *booked) for function, place, booked in self._entries()]
         return sorted(found, key=lambda cost: (-cost.bytes, -cost.blocks, cost.function, cost.line))
 
 

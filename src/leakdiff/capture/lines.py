@@ -124,9 +124,16 @@ class LineMeter:
         return None
 
     def _leave(self, frame: FrameType) -> None:
-        """Stop tracing the frame, and its thread once the block has ended."""
+        """Stop tracing the frame; once the block has ended also its thread, and the frames above."""
         frame.f_trace = None
-        if self._is_done and _is_ours(sys.gettrace(), self):
+        if not self._is_done:
+            return
+        above = frame.f_back
+        while above is not None:
+            if _is_ours(above.f_trace, self):
+                above.f_trace = None
+            above = above.f_back
+        if _is_ours(sys.gettrace(), self):
             sys.settrace(None)
 
     def _settle(self, following: Line | None) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import math
 import os
+import shlex
 import sys
 import types
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -25,6 +26,7 @@ from leakdiff.source_files import is_users_file
 
 if TYPE_CHECKING:
     from leakdiff.capture.newborn import Newborn
+    from leakdiff.capture.workload import Workload
     from leakdiff.model.owner import Accumulation
 
 C_HEAP = "C heap"
@@ -36,6 +38,7 @@ _SECONDS = 2.0
 _SLOWER = 60  # times as slow as by itself
 _ENOUGH = 3  # how much growth a round must show: so many blocks
 _LARGE_BLOCK = 512  # bytes above which Python asks the C heap
+_ROLES = ("step", "setup", "teardown")
 _IMMORTAL = 1 << 29
 _INTERPRETER = 2  # the last rank
 _function: dict[str, Any] = dict(types.FunctionType.__dict__)
@@ -69,7 +72,7 @@ def native_evidence(
     calls = () if kind in (HIDDEN_CYCLE, FROZEN) else c_calls(bench, kind, stays, lines)
     if kind == LEAKED_REFERENCES and not references:
         references = untracked_references(stays)
-    return NativeEvidence(kind, calls, references, reproduce(bench.workload.step, bench.options.units))
+    return NativeEvidence(kind, calls, references, reproduce(bench.workload, bench.options.units))
 
 
 # -- C calls ---------------------------------------------------------------------------------------
@@ -86,6 +89,11 @@ def c_calls(bench: Bench, kind: str, stays: Stays, lines: Collection[Line]) -> t
     gc.collect()
     with collection_paused(), meter:
         bench.run(units, "the round measured by C call")
+    if meter.refusal:
+        bench.note(f"the C function behind the growth was not looked for: {meter.refusal}")
+        return ()
+    if meter.missed:
+        bench.note(f"the C function behind the growth may not be named: measuring calls failed {meter.missed:,} times")
     by_size = kind == C_HEAP or stays.bytes >= _LARGE_BLOCK * stays.blocks
     growth = (stays.bytes if by_size else stays.blocks) * units
     costs = meter.costs()
@@ -193,22 +201,38 @@ def orphan_references(newborn: Newborn, found: Accumulation) -> str:
 # -- to see it again -------------------------------------------------------------------------------
 
 
-def reproduce(step: Callable[..., Any], units: int) -> str:
-    """Return a command that shows the growth again, or a short script where a command line cannot name the step."""
-    if type(step) is types.FunctionType:
-        name = _function["__qualname__"].__get__(step)
-        home = _function["__globals__"].__get__(step)
-        code = _function["__code__"].__get__(step)
-        if name.isidentifier() and home.get(name) is step:
-            place = _place(home, code.co_filename)
-            return f"leakdiff check {place}:{name} --units {units}" if place else _script(name, units)
-    return _script("step", units)
+def reproduce(workload: Workload, units: int) -> str:
+    """Return a command that shows the growth again, or a short script where a command line cannot name the workload."""
+    callables = dict(workload.roots())
+    step = callables["step"]
+    if type(step) is not types.FunctionType:
+        return _script({}, callables, units)
+    home = _function["__globals__"].__get__(step)
+    names = {role: _name_in(home, callables[role]) for role in _ROLES if role in callables}
+    place = _place(home, _function["__code__"].__get__(step).co_filename)
+    if not place or not all(names.values()) or any(_is_taken_by_default(home, role, names) for role in _ROLES[1:]):
+        return _script(names, callables, units)
+    options = "".join(f" --{role} {name}" for role, name in names.items() if role not in ("step", name))
+    target = shlex.quote(f"{place}:{names['step']}")
+    return f"leakdiff check {target}{options} --units {units}"
+
+
+def _name_in(namespace: dict[str, Any], function: object) -> str:
+    """Return the name that a function has in a namespace, which may be a subclass of dict; empty if it has none."""
+    name = _function["__qualname__"].__get__(function) if type(function) is types.FunctionType else None
+    is_there = type(name) is str and name.isidentifier() and dict.get(namespace, name) is function
+    return str(name) if is_there else ""
+
+
+def _is_taken_by_default(namespace: dict[str, Any], role: str, names: dict[str, str]) -> bool:
+    """Tell whether a command line would run a setup or teardown that this workload has not."""
+    return role not in names and dict.__contains__(namespace, role)
 
 
 def _place(namespace: dict[str, Any], path: str) -> str:
     """Return the file or the module that a function is a name of; empty where neither can be named."""
-    module = namespace.get("__name__")
-    if os.path.isfile(path) and is_users_file(path) and namespace.get("__file__") == path:
+    module, file = dict.get(namespace, "__name__"), dict.get(namespace, "__file__")
+    if type(file) is str and file == path and os.path.isfile(path) and is_users_file(path):
         below = os.path.relpath(path)
         return path if below.startswith("..") else below
     found = sys.modules.get(module) if type(module) is str and module != "__main__" else None
@@ -216,8 +240,10 @@ def _place(namespace: dict[str, Any], path: str) -> str:
     return str(module) if is_loaded else ""
 
 
-def _script(name: str, units: int) -> str:
-    return f"import leakdiff\nreport = leakdiff.check({name}, units={units})\nprint(report.text())"
+def _script(names: dict[str, str], callables: Collection[str], units: int) -> str:
+    step = names.get("step") or "step"
+    others = "".join(f", {role}={names.get(role) or role}" for role in _ROLES[1:] if role in callables)
+    return f"import leakdiff\nreport = leakdiff.check({step}{others}, units={units})\nprint(report.text())"
 
 
 # -- descriptors -----------------------------------------------------------------------------------
