@@ -282,7 +282,7 @@ def test_what_cannot_be_kept_weakly_is_missing(step: Any) -> None:
     gc.collect()
 
     assert kept.missing() in ("setup", "")  # pytest itself keeps the lambda of the parameter
-    assert WeakWork(functools.partial(work, 1)).missing() == "step"
+    assert WeakWork(functools.partial(print, 1)).missing() == "step"
 
 
 def test_the_function_of_a_decorated_check_is_found() -> None:
