@@ -45,8 +45,8 @@ test-all: test
 
 test-others: $(OTHERS:%=test-on-%)
 
-# Histories of real processes take a minute, and say the same on each.
-OTHER_ARGS = --ignore=tests/test_fleet.py
+# Histories of real processes and the examples of the documents take minutes, and say the same on each.
+OTHER_ARGS = tests --ignore=tests/test_fleet.py
 
 # A python3.12 on PATH may be a shim without a Python behind it, or lack what venv needs: that counts as missing.
 test-on-%:

@@ -81,7 +81,7 @@ def test_linecache_is_put_into_and_cleared() -> None:
     code = read_code(Home(NameKind.GLOBAL, "cache", "linecache", linecache.__file__, owner_type="dict"))
 
     assert {site.site.function for site in code.puts} >= {"updatecache", "lazycache"}
-    assert all(site.site.code.startswith("cache[filename] =") for site in code.puts)
+    assert sum(site.site.code.startswith("cache[filename] =") for site in code.puts) >= 2
     assert {"clear", "pop"} <= {site.how for site in code.gones}
 
 
