@@ -1,10 +1,12 @@
 # Everything below sets up what it needs in .venv; PYTHON says which Python makes it (3.11 or newer).
-# ARGS goes to the program a target runs: make pytest ARGS='-k owner'.
+# ARGS goes to the program a target runs: make pytest ARGS='-k owner'. Tests run in JOBS processes, each file in one.
 
 PYTHON = python3
 VENV = .venv
 ARGS =
+JOBS = 2
 BIN = $(VENV)/bin
+PYTEST = $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
 OTHERS = 3.12 3.13 3.14
 
 .PHONY: help demo test pytest test-others test-all accuracy mutations sensitivity bench trends fleet sid coverage clean
@@ -35,18 +37,19 @@ test: $(VENV)/.lint $(VENV)/.test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 pytest: $(VENV)/.test
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-all: test
 	$(MAKE) test-others
 
 test-others: $(OTHERS:%=test-on-%)
 
-# Histories of real processes and the examples of the documents take minutes, and say the same on each.
-OTHER_ARGS = tests --ignore=tests/test_fleet.py
+# What is told of values, and the examples of the documents, take minutes and come out the same on each.
+OTHER_ARGS = tests --ignore=tests/test_fleet.py $(addprefix --ignore-glob=tests/test_,render_* store* history* trend* slopes* \
+    schedule* series* baseline* second* bad_input* mutation_benchmark* accuracy_benchmark*)
 
 # A python3.12 on PATH may be a shim without a Python behind it, or lack what venv needs: that counts as missing.
 test-on-%:

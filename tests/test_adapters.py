@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from typing import Any
 
 import pytest
@@ -91,11 +90,6 @@ def step():
     assert "20,000" in answer.because
 
 
-@pytest.mark.xfail(
-    sys.version_info[:2] == (3, 12),
-    reason="on 3.12 such a cycle is told as leaked references: NATIVE and no owner invented, but no path",
-    strict=False,
-)
 def test_a_cycle_through_a_registered_type_names_it() -> None:
     """Gc cannot free it, for it does not see the way back: the path does."""
     source = f"""{CTYPES_BOX}

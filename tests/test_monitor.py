@@ -26,7 +26,7 @@ from snapshots import NOON, cheap, snapshot
 
 HOUR = 3_600.0
 MIB = 1 << 20
-TODAY = time.time() - 24 * HOUR - NOON  # a store thins out what is long past
+TODAY = time.time() - 12 * HOUR - NOON  # a store thins out what is more than a day old, and a suite takes a while
 PATIENCE = 60.0  # seconds a test waits for what takes milliseconds
 
 

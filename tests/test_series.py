@@ -28,6 +28,12 @@ def test_the_rate_is_the_median_so_one_leap_does_not_move_it() -> None:
     assert leap.mean == 10.8
 
 
+def test_garbage_from_before_does_not_hide_what_is_gained() -> None:
+    """One round that starts with a collection loses more than all gain; a rare gain shows in the mean alone."""
+    assert over(-227, 58, 58).likely_rate == 5.8
+    assert over(0, 0, 3).likely_rate == 0.1
+
+
 def test_rounds_of_different_length_count_by_their_units() -> None:
     """A rate is per unit, whatever the number of units in each round."""
     uneven = Series((10, 20, 40), (10, 20, 40))

@@ -11,13 +11,13 @@ from leakdiff.model.code import Code, Moves
 from leakdiff.model.evidence import Evidence, Survivor, Suspect
 from leakdiff.model.native import FROZEN, HIDDEN_CYCLE
 from leakdiff.model.report import ACCUSING
+from leakdiff.model.series import series_of
 
 if TYPE_CHECKING:
     from leakdiff.capture.owners import LengthWatch
     from leakdiff.capture.sites import Line, Traces
     from leakdiff.capture.tiers import Bench, Deep
     from leakdiff.model.owner import Accumulation, Owner
-    from leakdiff.model.signals import Round
 
 DEEP_ROUNDS = 3
 _MOST_SUSPECTS = 12
@@ -48,8 +48,8 @@ def deep_tier(bench: Bench, evidence: Evidence) -> Evidence:
     from leakdiff.capture.tiers import deep_rounds, traced_round, watched_rounds
     from leakdiff.ownership import accumulate  # noqa: F401 - networkx is imported before anything is measured
 
-    objects = _per_unit(evidence.confirming, "objects")
-    deep = deep_rounds(bench, DEEP_ROUNDS, objects, _per_unit(evidence.confirming, "native_bytes"))
+    expected = [series_of(evidence.confirming, signal).likely_rate for signal in ("objects", "native_bytes")]
+    deep = deep_rounds(bench, DEEP_ROUNDS, *expected)
     found = _accumulations(bench, deep)
     reader = OwnerReader(deep.newborn, deep.roots)
     owners = [reader.read(accumulation) for accumulation in found]
@@ -228,10 +228,6 @@ def _bounded_by_code(suspect: Suspect) -> Suspect:
     if bound is None or suspect.owner.bound is not None or longest > bound.limit:
         return suspect
     return attrs.evolve(suspect, owner=attrs.evolve(suspect.owner, bound=attrs.evolve(bound, filled=longest)))
-
-
-def _per_unit(rounds: tuple[Round, ...], signal: str) -> float:
-    return sum(measured.of(signal) for measured in rounds) / sum(measured.units for measured in rounds)
 
 
 def _accumulations(bench: Bench, deep: Deep) -> list[Accumulation]:

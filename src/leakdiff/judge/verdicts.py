@@ -387,7 +387,7 @@ def without_owner(  # noqa: PLR0911 - one return for each kind of growth
     whole = {growth.signal: growth.rate for growth in going}
     blocks = whole.get("blocks", 0.0)
     if blocks > 0:
-        tracked = series_of(evidence.confirming, "objects").mean
+        tracked = series_of(evidence.confirming, "objects").likely_rate
         is_leaked = tracked < _EXPLAINED * blocks and _is_steady(evidence, "blocks")
         return [_leaked_references(evidence, _typical(evidence, "blocks"))] if is_leaked else []
     if whole.get("native_bytes", 0.0) >= LEAST_NATIVE and _is_steady(evidence, "native_bytes"):

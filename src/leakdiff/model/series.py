@@ -60,6 +60,15 @@ class Series:
         """Mean gain per unit."""
         return self.total / sum(self.units) if self.units else 0.0
 
+    @property
+    def likely_rate(self) -> float:
+        """Median gain per unit, or the mean where that is more.
+
+        Garbage from before, collected in one of the rounds, must not hide what the others gain; nor must the median
+        hide what is gained in few of them.
+        """
+        return max(self.rate, self.mean)
+
     def last_third(self) -> Series:
         """Return its last third, or all of it where it is short."""
         start = len(self.gains) - max(1, len(self.gains) // 3) if len(self.gains) > 2 else 0
