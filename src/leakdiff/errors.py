@@ -14,7 +14,11 @@ class LeakdiffError(Exception):
 
 
 class BadOption(LeakdiffError, ValueError):
-    """An option has a value that cannot work."""
+    """An option has a value that cannot work.
+
+    Attributes:
+        must: What it must be.
+    """
 
     slug = "bad-option"
 
@@ -22,6 +26,7 @@ class BadOption(LeakdiffError, ValueError):
         is_plain = type(value) in (int, float, str, bool, type(None))
         shown = repr(value) if is_plain else f"a {type(value).__name__}"
         super().__init__(f"{name}={shown} cannot work: {name} must be {must}.")
+        self.must = must
 
 
 class BadCallable(LeakdiffError, TypeError):
@@ -31,6 +36,17 @@ class BadCallable(LeakdiffError, TypeError):
 
     def __init__(self, role: str, saw: str, must: str) -> None:
         super().__init__(f"{role} cannot be used: it is {saw}; {must}.")
+
+
+class BadBody(LeakdiffError, RuntimeError):
+    """The body of a test cannot be run again and again."""
+
+    slug = "bad-body"
+
+    def __init__(self, test: str, saw: str) -> None:
+        super().__init__(
+            f"{test} cannot be checked for leaks: {saw}. Take the marker away, or make a test that can be repeated."
+        )
 
 
 class UnsupportedInterpreter(LeakdiffError, RuntimeError):
@@ -67,11 +83,16 @@ class TargetImportFailed(LeakdiffError, ImportError):
 
 
 class StepFailed(LeakdiffError, RuntimeError):
-    """The workload itself raised; the user's traceback is the cause."""
+    """The workload itself raised; the user's traceback is the cause.
+
+    Attributes:
+        where: In which round, and which unit where that is known.
+    """
 
     slug = "step-failed"
 
     def __init__(self, role: str, where: str, error: BaseException) -> None:
+        self.where = where
         super().__init__(
             f"{role} raised {type(error).__name__} in {where}; the traceback is its cause. "
             "Growth cannot be measured on a workload that fails: catch the error in the step if it belongs to the work."

@@ -61,7 +61,7 @@ def check(
     """
     if step is None:
         return functools.partial(_decorate, setup=setup, teardown=teardown, knobs=knobs)
-    return _check(step, setup, teardown, make_options(**knobs))
+    return examine(step, make_options(**knobs), setup=setup, teardown=teardown).report
 
 
 def _decorate(
@@ -76,7 +76,21 @@ def _decorate(
     return checked
 
 
-def _check(step: Step, setup: Step | None, teardown: Step | None, options: Options) -> Report:
+@attrs.frozen
+class Examined:
+    """A report, and what it rests on.
+
+    Attributes:
+        report: The report.
+        evidence: What was measured and found: names and numbers, like the report.
+    """
+
+    report: Report
+    evidence: Evidence
+
+
+def examine(step: Step, options: Options, *, setup: Step | None = None, teardown: Step | None = None) -> Examined:
+    """Check a step as ``check`` does, and return the evidence as well."""
     require_supported_interpreter()
     from leakdiff.capture.tiers import Bench
     from leakdiff.capture.workload import Workload
@@ -86,7 +100,7 @@ def _check(step: Step, setup: Step | None, teardown: Step | None, options: Optio
     workload = Workload(step, setup, teardown)
     bench = Bench(workload, options, progress)
     try:
-        judgement = _judged(bench)
+        judgement, evidence = _judged(bench)
     except BaseException:
         with suppress(LeakdiffError):
             workload.tear_down()
@@ -94,7 +108,7 @@ def _check(step: Step, setup: Step | None, teardown: Step | None, options: Optio
     finally:
         progress.close()
     workload.tear_down()
-    return Report(
+    report = Report(
         verdict=judgement.verdict,
         because=judgement.because,
         findings=judgement.findings,
@@ -106,16 +120,17 @@ def _check(step: Step, setup: Step | None, teardown: Step | None, options: Optio
         confidence=judgement.confidence,
         work=WeakWork(step, setup, teardown),
     )
+    return Examined(report, evidence)
 
 
-def _judged(bench: Bench) -> Judgement:
+def _judged(bench: Bench) -> tuple[Judgement, Evidence]:
     """Gather evidence and judge it; what is ambiguous is asked again, with more rounds of another prime of units."""
     from leakdiff.judge.verdicts import is_ambiguous, judge
 
     evidence = _gather(bench)
     judgement = judge(evidence)
     if not is_ambiguous(evidence, judgement):
-        return judgement
+        return judgement, evidence
     first = bench.options
     bench.options = attrs.evolve(first, rounds=2 * first.rounds, units=another_prime(first.units))
     bench.rounds.clear()
@@ -123,7 +138,8 @@ def _judged(bench: Bench) -> Judgement:
         f"{first.rounds} rounds of {first.units:,} units could not tell; "
         f"asked again with {bench.options.rounds} rounds of {bench.options.units:,}"
     )
-    return judge(_gather(bench))
+    evidence = _gather(bench)
+    return judge(evidence), evidence
 
 
 def _gather(bench: Bench) -> Evidence:

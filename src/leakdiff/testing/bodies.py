@@ -1,0 +1,190 @@
+"""Repeat the body of a test inside its own item, the way pytest and its plugins run it."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import copy_context
+from types import TracebackType
+from typing import Any
+from unittest import IsolatedAsyncioTestCase, TestCase
+
+import pytest
+
+from leakdiff.errors import BadBody, LeakdiffError, StepFailed
+from leakdiff.session import examine
+from leakdiff.source_files import is_own_file
+from leakdiff.testing.session import Session, session_of
+from leakdiff.testing.settings import Demands, demands_of
+from leakdiff.testing.verdict import conclude, refuse, refuse_error
+
+Once = Callable[[], object]
+Rounds = Callable[[Once], None]
+
+_NOT_RUN = "async def functions are not natively supported"
+
+
+def can_repeat(item: pytest.Item) -> bool:
+    """Tell whether a test has a body that can be called again."""
+    return isinstance(item, pytest.Function)
+
+
+@contextmanager
+def repeated(item: pytest.Item) -> Iterator[None]:
+    """While the block runs the item, its body is run once, and then in rounds."""
+    try:
+        session = session_of(item.config)
+        demands = demands_of(item.get_closest_marker("leakdiff"), session.settings)
+        if not isinstance(item, pytest.Function):
+            raise BadBody(item.nodeid, f"it is a {type(item).__name__}, which has no function to call again")
+        way = _way(item)
+    except LeakdiffError as error:
+        refuse_error(error)
+    with way(item, lambda once: _run(session, item, demands, once)):
+        yield
+
+
+def _way(item: pytest.Function) -> Callable[[Any, Rounds], AbstractContextManager[None]]:
+    """Return how a test of its kind is made to repeat."""
+    if not isinstance(getattr(item, "instance", None), TestCase):
+        return _calls_repeat
+    return _coroutine_repeats if inspect.iscoroutinefunction(item.obj) else _method_repeats
+
+
+def _run(session: Session, item: pytest.Function, demands: Demands, once: Once) -> None:
+    """Run a body as often as it takes to judge it; the first run is the test itself.
+
+    Raises:
+        Failed: If it leaks, or cannot be repeated.
+    """
+    __tracebackhide__ = True
+    once()
+    try:
+        examined = examine(once, demands.options)
+    except StepFailed as error:
+        refuse(_told(item, error))
+    except LeakdiffError as error:
+        refuse_error(error)
+    if examined.evidence.interrupted is not None:
+        raise KeyboardInterrupt
+    conclude(session, item, "check", examined.report, demands)
+
+
+def _told(item: pytest.Function, error: StepFailed) -> str:
+    """Say why a body cannot be repeated, with the traceback below our own frames."""
+    cause = error.__cause__ or error
+    shown = traceback.format_exception(type(cause), cause, _below_ours(cause.__traceback__))
+    why = f"it passed once, and when it was repeated it raised {type(cause).__name__} ({error.where})"
+    refused = BadBody(item.nodeid, why)
+    return f"leakdiff: {refused} [{refused.slug}]\n\n{''.join(shown)}"
+
+
+def _below_ours(found: TracebackType | None) -> TracebackType | None:
+    """Return the part of a traceback that begins in the test."""
+    while found is not None and _is_machinery(found.tb_frame.f_code.co_filename):
+        found = found.tb_next
+    return found
+
+
+def _is_machinery(file: str) -> bool:
+    return is_own_file(file) or any(part in file for part in ("/_pytest/", "/pluggy/", "\\_pytest\\", "\\pluggy\\"))
+
+
+# -- functions and methods -------------------------------------------------------------------------
+
+
+@contextmanager
+def _calls_repeat(item: pytest.Function, rounds: Rounds) -> Iterator[None]:
+    """Call the hook that calls the function as often as is needed: other plugins run it as they always do."""
+    repeater = _Repeater(item, rounds)
+    plugins = item.config.pluginmanager
+    plugins.register(repeater)  # the last to be registered is the first to be asked
+    try:
+        with _lasting_loop(item):
+            yield
+    finally:
+        plugins.unregister(repeater)
+
+
+class _Repeater:
+    """A plugin for the length of one test."""
+
+    def __init__(self, item: pytest.Function, rounds: Rounds) -> None:
+        self._item, self._rounds, self._is_running = item, rounds, False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
+        """Run the body in rounds; within them, leave it to others."""
+        __tracebackhide__ = True
+        if pyfuncitem is not self._item or self._is_running:
+            return None
+        self._is_running = True
+        try:
+            self._rounds(self._once)
+        finally:
+            self._is_running = False
+        return True
+
+    def _once(self) -> None:
+        __tracebackhide__ = True
+        item = self._item
+        try:
+            item.ihook.pytest_pyfunc_call(pyfuncitem=item)
+        except (pytest.fail.Exception, pytest.skip.Exception) as error:
+            if inspect.iscoroutinefunction(item.obj) and _NOT_RUN in str(error):
+                why = (
+                    "it is a coroutine function, and no plugin runs those; install pytest-asyncio or anyio, and mark it"
+                )
+                refuse_error(BadBody(item.nodeid, why))
+            raise
+
+
+@contextmanager
+def _lasting_loop(item: pytest.Function) -> Iterator[None]:
+    """Keep anyio's event loop between two runs of the body: it ends with the last of those who use it."""
+    backend = item.funcargs.get("anyio_backend")
+    with _runner_of(backend) if backend is not None and inspect.iscoroutinefunction(item.obj) else nullcontext():
+        yield
+
+
+def _runner_of(backend: Any) -> AbstractContextManager[object]:
+    try:
+        from anyio.pytest_plugin import extract_backend_and_options, get_runner
+    except ImportError:  # not where it is in anyio 3 and 4: each run of the body gets its own loop
+        return nullcontext()
+    return get_runner(*extract_backend_and_options(backend))
+
+
+# -- methods of unittest.TestCase ------------------------------------------------------------------
+
+
+@contextmanager
+def _method_repeats(item: pytest.Function, rounds: Rounds) -> Iterator[None]:
+    """Replace the method that pytest gives the test case: what setUp and tearDown do is done once."""
+    method = item.obj
+    item.obj = lambda: rounds(method)
+    try:
+        yield
+    finally:
+        item.obj = method
+
+
+@contextmanager
+def _coroutine_repeats(item: Any, rounds: Rounds) -> Iterator[None]:
+    """Let the test case run its coroutine again and again in its own event loop."""
+    case = item.instance
+    method = getattr(case, item.name)
+    if not isinstance(case, IsolatedAsyncioTestCase):
+        refuse_error(BadBody(item.nodeid, "it is a coroutine method, and its test case has no event loop to run it in"))
+
+    def once() -> None:  # in a copy of the context that it is called in, which cannot be entered twice
+        runner: Any = case.__dict__["_asyncioRunner"]  # that of setUp and tearDown
+        runner.run(method(), context=copy_context())
+
+    setattr(case, item.name, lambda: rounds(once))
+    try:
+        yield
+    finally:
+        delattr(case, item.name)

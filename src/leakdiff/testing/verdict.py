@@ -1,0 +1,68 @@
+"""From a report to the outcome of a test."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import NoReturn
+
+import pytest
+
+from leakdiff.errors import LeakdiffError
+from leakdiff.judge.novelty import rate_of
+from leakdiff.model.report import Finding, Novelty, Report, Verdict
+from leakdiff.testing.session import Result, Session
+from leakdiff.testing.settings import Demands
+
+
+def conclude(session: Session, item: pytest.Item, kind: str, report: Report, demands: Demands) -> None:
+    """Keep what a report says of a test, and fail the test if it says what the test must not do.
+
+    Raises:
+        Failed: With the report as its text, and no traceback.
+    """
+    if session.baseline is not None:
+        report = session.baseline.compare(report, target=item.nodeid)
+    is_failure = fails(report, demands)
+    session.tell(item, Result.of(item.nodeid, kind, report, is_failure=is_failure))
+    if is_failure:
+        refuse(report.text())
+
+
+def fails(report: Report, demands: Demands) -> bool:
+    """Tell whether a report says what a test must not do."""
+    if report.verdict is Verdict.INCONCLUSIVE:
+        return Verdict.INCONCLUSIVE in demands.verdicts
+    return any(_is_against(finding, demands) for finding in report.findings)
+
+
+def _is_against(finding: Finding, demands: Demands) -> bool:
+    if finding.verdict not in demands.verdicts or finding.novelty is Novelty.KNOWN:
+        return False
+    rate, _ = rate_of(finding)
+    return rate > demands.max_growth and not _is_ignored(finding, demands.ignore)
+
+
+def _is_ignored(finding: Finding, patterns: tuple[str, ...]) -> bool:
+    cause = finding.cause.slug if finding.cause is not None else ""
+    names = [finding.owner or "", finding.owner_type, cause, finding.fingerprint]
+    return any(name and fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+
+def refuse(text: str) -> NoReturn:
+    """Fail a test with a text of ours, and no traceback.
+
+    Raises:
+        Failed: Always.
+    """
+    __tracebackhide__ = True
+    raise pytest.fail.Exception(text, pytrace=False) from None
+
+
+def refuse_error(error: LeakdiffError) -> NoReturn:
+    """Fail a test because it cannot be checked.
+
+    Raises:
+        Failed: Always.
+    """
+    __tracebackhide__ = True
+    refuse(f"leakdiff: {error} [{error.slug}]")
