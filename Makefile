@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
 OTHERS = 3.12 3.13 3.14
 
-.PHONY: help demo test pytest test-others test-all accuracy mutations sensitivity bench trends fleet sid coverage clean
+.PHONY: help demo test pytest test-others test-all accuracy mutations sensitivity bench trends suites fleet sid coverage clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo 'make sensitivity  how small a leak is seen, and in how many units'
 	@echo 'make bench        what leakdiff costs, beside its peers'
 	@echo 'make trends       how soon a trend finds a leak, on 200 histories with noise'
+	@echo 'make suites       the test suites of other packages, with and without pytest --leakdiff'
 	@echo 'make fleet        a 72-hour history of six replicas, and what the trend says of it'
 	@echo 'make coverage     branch coverage of the stages'
 	@echo 'make clean        remove what these made, except .cache/accuracy and .cache/sid'
@@ -51,12 +52,16 @@ test-others: $(OTHERS:%=test-on-%)
 OTHER_ARGS = tests --ignore=tests/test_fleet.py $(addprefix --ignore-glob=tests/test_,render_* store* history* trend* slopes* \
     schedule* series* baseline* second* bad_input* mutation_benchmark* accuracy_benchmark*)
 
+# The plugin is for pytest 8 as well as for the newest.
+PINS-3.12 = pytest==8.*
+
 # A python3.12 on PATH may be a shim without a Python behind it, or lack what venv needs: that counts as missing.
 test-on-%:
 	@for python in python$* $(HOME)/.pyenv/versions/$*.*/bin/python; do \
 	    "$$python" -c 'import ensurepip, sys; sys.exit("%d.%d" % sys.version_info[:2] != "$*")' 2>/dev/null || continue; \
 	    "$$python" -c 'import platform; print("CPython", platform.python_version())'; \
-	    exec $(MAKE) pytest VENV=.cache/venvs/$* PYTHON="$$python" ARGS='$(OTHER_ARGS) $(ARGS)'; \
+	    exec $(MAKE) pytest VENV=.cache/venvs/$* PYTHON="$$python" PINS='$(PINS-$*)' \
+	        ARGS='$(OTHER_ARGS) $(ARGS)'; \
 	done; echo "CPython $*: not found, left out"
 
 accuracy: $(VENV)/.leakdiff
@@ -73,6 +78,9 @@ bench: $(VENV)/.bench
 
 trends: $(VENV)/.leakdiff
 	$(BIN)/python benchmarks/trends.py $(ARGS)
+
+suites: $(VENV)/.leakdiff
+	$(BIN)/python benchmarks/suites.py $(ARGS)
 
 fleet: $(VENV)/.leakdiff
 	$(BIN)/python benchmarks/fleet.py $(ARGS)
@@ -103,5 +111,5 @@ $(VENV)/.leakdiff: pyproject.toml $(VENV)/.python
 	@touch $@
 
 $(VENV)/.test $(VENV)/.lint $(VENV)/.bench: $(VENV)/.%: $(VENV)/.leakdiff
-	$(BIN)/python -m pip install --quiet --upgrade --group $*
+	$(BIN)/python -m pip install --quiet --upgrade --group $* $(PINS:%='%')
 	@touch $@
