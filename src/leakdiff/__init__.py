@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from leakdiff.model.trend import Trend
     from leakdiff.monitor import Monitor
     from leakdiff.session import check
+    from leakdiff.soaks import Scenario, cancel_midway, disconnect, raise_midway, soak, timeout_midway
 
 __all__ = [
     "Baseline",
@@ -31,16 +32,22 @@ __all__ = [
     "LeakdiffError",
     "Monitor",
     "Report",
+    "Scenario",
     "Snapshot",
     "Trend",
     "Verdict",
     "__version__",
+    "cancel_midway",
     "check",
     "count_units",
     "diff",
+    "disconnect",
     "explain",
+    "raise_midway",
     "register_adapter",
     "snapshot",
+    "soak",
+    "timeout_midway",
     "trend",
     "unregister_adapter",
     "watch",
@@ -58,6 +65,7 @@ _HOMES = {
     "model.trend": ("Trend",),
     "monitor": ("Monitor",),
     "session": ("check",),
+    "soaks": ("Scenario", "cancel_midway", "disconnect", "raise_midway", "soak", "timeout_midway"),
 }
 
 

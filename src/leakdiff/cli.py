@@ -1,4 +1,4 @@
-"""The command line: ``leakdiff check``, ``diff``, ``show``, ``trend``, ``store``, ``cause``, ``demo``, ``selftest``."""
+"""The command line: ``leakdiff check``, ``soak``, ``diff``, ``show``, ``trend``, ``store``, ``cause``, ``demo``, ``selftest``."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from leakdiff.history_commands import CLEAN, LEAKS, TROUBLE, add_history_command
 from leakdiff.model.baseline import new_leaks
 from leakdiff.model.report import ACCUSING, Report, Verdict
 from leakdiff.options import DEFAULTS, Options
+from leakdiff.soak_command import add_soak_command
 from leakdiff.store.files import write_whole
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_json(demo)
     _add_comparisons(demo)
     demo.set_defaults(run=_run_demo)
+    add_soak_command(commands)
     add_history_commands(commands)
     cause = commands.add_parser("cause", help="explain a cause that a report names, and show the fix in code")
     cause.add_argument("slug", metavar="NAME", help="such as pending-task; all names without one", nargs="?")

@@ -14,13 +14,14 @@ from leakdiff.model.report import ACCUSING
 from leakdiff.model.series import series_of
 
 if TYPE_CHECKING:
-    from leakdiff.capture.owners import LengthWatch
+    from leakdiff.capture.owners import LengthWatch, OwnerReader
     from leakdiff.capture.sites import Line, Traces
     from leakdiff.capture.tiers import Bench, Deep
     from leakdiff.model.owner import Accumulation, Owner
 
 DEEP_ROUNDS = 3
 _MOST_SUSPECTS = 12
+_MOST_NAMED = 60  # with those that are excused
 _MOST_READ = 4  # owners of which the source is read
 _TELLING = 0.2  # share of the blocks that a line must leave to be looked into
 
@@ -50,9 +51,8 @@ def deep_tier(bench: Bench, evidence: Evidence) -> Evidence:
 
     expected = [series_of(evidence.confirming, signal).likely_rate for signal in ("objects", "native_bytes")]
     deep = deep_rounds(bench, DEEP_ROUNDS, *expected)
-    found = _accumulations(bench, deep)
     reader = OwnerReader(deep.newborn, deep.roots)
-    owners = [reader.read(accumulation) for accumulation in found]
+    found, owners = _most_suspicious(_accumulations(bench, deep), reader)
     holders = [reader.holders(accumulation) for accumulation in found]
     references = [orphan_references(deep.newborn, accumulation) for accumulation in found]
     watch = watch_lengths(reader, found)
@@ -76,7 +76,10 @@ def deep_tier(bench: Bench, evidence: Evidence) -> Evidence:
     ]
     evidence = attrs.evolve(evidence, deep_units=units, is_whole=is_whole, watched=tuple(watched))
     evidence = attrs.evolve(evidence, **_with_sites(suspects, traces))
-    return _with_code(bench, evidence, watch)
+    evidence = _with_code(bench, evidence, watch)
+    if bench.further is not None:
+        bench.further(bench, evidence, watch)
+    return evidence
 
 
 def last_look(bench: Bench, evidence: Evidence) -> Evidence:
@@ -149,9 +152,11 @@ def _with_sites(suspects: list[Suspect], traces: Traces) -> dict[str, Any]:
 def _with_code(bench: Bench, evidence: Evidence, watch: LengthWatch) -> Evidence:
     """Read the source of the owners that will be accused, and see which of its lines ran."""
     from leakdiff.capture.tiers import moves_by_line
+    from leakdiff.judge.artefacts import is_excused
     from leakdiff.judge.verdicts import opinions
 
-    accused = {id(suspect) for suspect, opinion in opinions(evidence) if opinion.verdict in ACCUSING}
+    judged = [suspect for suspect, opinion in opinions(evidence) if opinion.verdict in ACCUSING]
+    accused = {id(suspect) for suspect in judged if not is_excused(suspect.owner.way)}
     chosen = [at for at, suspect in enumerate(evidence.suspects) if id(suspect) in accused][:_MOST_READ]
     moves = moves_by_line(bench, watch, {at: evidence.suspects[at].rate for at in chosen if at in watch.extents})
     read = list(evidence.suspects)
@@ -236,4 +241,18 @@ def _accumulations(bench: Bench, deep: Deep) -> list[Accumulation]:
     graph = deep.newborn.as_graph(DEEP_ROUNDS, deep.units)
     for note in graph.left_out:
         bench.note(note)
-    return find_accumulations(graph)[:_MOST_SUSPECTS]
+    return find_accumulations(graph)
+
+
+def _most_suspicious(found: Sequence[Accumulation], reader: OwnerReader) -> tuple[list[Accumulation], list[Owner]]:
+    """Return the largest accumulations with their owners: as many as hold enough whose owner is not excused."""
+    from leakdiff.judge.artefacts import is_excused
+
+    owners: list[Owner] = []
+    left = _MOST_SUSPECTS
+    for accumulation in found[:_MOST_NAMED]:
+        owners.append(reader.read(accumulation))
+        left -= not is_excused(owners[-1].way)
+        if left == 0:
+            break
+    return list(found[: len(owners)]), owners

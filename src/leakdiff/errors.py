@@ -49,6 +49,42 @@ class BadBody(LeakdiffError, RuntimeError):
         )
 
 
+class BadRounds(LeakdiffError, RuntimeError):
+    """A loop over ``leakdiff.rounds()`` stands where it cannot measure, or was left before it had."""
+
+    slug = "bad-rounds"
+
+    def __init__(self, what: str, todo: str) -> None:
+        super().__init__(f"{what}. {todo}")
+
+    @classmethod
+    def left(cls, passes: int) -> BadRounds:
+        """Say that a loop was left early."""
+        return cls(
+            f"The loop over leakdiff.rounds() was left in pass {passes:,}, before it had measured anything to the end: "
+            "nothing can be said of growth",
+            "Let it go round by itself, without break or return; rounds(rounds=, units=) say how often it does.",
+        )
+
+
+class CannotExpect(LeakdiffError, TypeError):
+    """Whether an object goes away, or how a container grows, cannot be told."""
+
+    slug = "cannot-expect"
+
+    def __init__(self, what: str, saw: str, todo: str) -> None:
+        super().__init__(f"{what} cannot be watched: {saw}. {todo}")
+
+
+class BadScenario(LeakdiffError, TypeError):
+    """A scenario of a soak cannot be run as such."""
+
+    slug = "bad-scenario"
+
+    def __init__(self, name: str, saw: str, todo: str) -> None:
+        super().__init__(f"The scenario {name} cannot be used: {saw}. {todo}")
+
+
 class UnsupportedInterpreter(LeakdiffError, RuntimeError):
     """This interpreter's heap cannot be read exactly."""
 
@@ -59,6 +95,15 @@ class UnsupportedInterpreter(LeakdiffError, RuntimeError):
             f"leakdiff reads the heap of CPython 3.11 or newer with the GIL; this is {saw}. "
             "Run it under such an interpreter."
         )
+
+
+class MissingExtra(LeakdiffError, ImportError):
+    """Something that was asked for needs a package that leakdiff does not bring along."""
+
+    slug = "missing-extra"
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(f"{what} needs {package}, which is not installed: pip install 'leakdiff[{extra}]'.")
 
 
 class TargetNotFound(LeakdiffError, LookupError):
@@ -144,10 +189,9 @@ class BaselineMissing(LeakdiffError, FileNotFoundError):
 
     slug = "baseline-missing"
 
-    def __init__(self, path: str) -> None:
-        super().__init__(
-            f"The baseline {path} does not exist. Make it: leakdiff check TARGET --baseline {path} --write-baseline."
-        )
+    def __init__(self, path: str, command: str = "") -> None:
+        command = command or f"leakdiff check TARGET --baseline {path} --write-baseline"
+        super().__init__(f"The baseline {path} does not exist. Make it: {command}.")
 
 
 class BadBaseline(LeakdiffError, ValueError):

@@ -72,7 +72,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers; where an option of ours is given, read and check all of them."""
     config.addinivalue_line("markers", _MARKER)
     config.addinivalue_line("markers", _SOAK_MARKER)
-    config.pluginmanager.register(Reports(config), "leakdiff-reports")
+    if not hasattr(config, "workerinput"):  # in a worker of xdist, reports have to leave with what they carry
+        config.pluginmanager.register(Reports(config), "leakdiff-reports")
     given = [config.getoption(name, None) or config.getini(name) for name in ("leakdiff", *_TEXTS, *_OTHERS)]
     if any(given):
         from leakdiff.testing.start import start

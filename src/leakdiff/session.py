@@ -20,7 +20,8 @@ from leakdiff.model.report import Cost, Report
 from leakdiff.options import Options, another_prime, make_options
 
 if TYPE_CHECKING:
-    from leakdiff.capture.tiers import Bench
+    from leakdiff.capture.tiers import Bench, Further
+    from leakdiff.capture.workload import Workload
     from leakdiff.judge.verdicts import Judgement
 
 Step = Callable[..., Any]
@@ -92,22 +93,39 @@ class Examined:
 def examine(step: Step, options: Options, *, setup: Step | None = None, teardown: Step | None = None) -> Examined:
     """Check a step as ``check`` does, and return the evidence as well."""
     require_supported_interpreter()
-    from leakdiff.capture.tiers import Bench
     from leakdiff.capture.workload import Workload
-    from leakdiff.render.progress import Progress
 
-    progress = Progress()
     workload = Workload(step, setup, teardown)
-    bench = Bench(workload, options, progress)
     try:
-        judgement, evidence = _judged(bench)
+        examined = examine_workload(workload, options)
     except BaseException:
         with suppress(LeakdiffError):
             workload.tear_down()
         raise
+    workload.tear_down()
+    return attrs.evolve(examined, report=attrs.evolve(examined.report, work=WeakWork(step, setup, teardown)))
+
+
+def examine_workload(
+    workload: Workload, options: Options, *, is_warm: bool = False, further: Further | None = None
+) -> Examined:
+    """Check a workload that stays open: it can be examined again, in the same event loop.
+
+    Args:
+        workload: The work; is not torn down.
+        options: How the check runs.
+        is_warm: Whether it has been set up and warmed up.
+        further: Called once owners are known and watched, to run rounds of its own.
+    """
+    from leakdiff.capture.tiers import Bench
+    from leakdiff.render.progress import Progress
+
+    progress = Progress()
+    bench = Bench(workload, options, progress, is_warm=is_warm, further=further)
+    try:
+        judgement, evidence = _judged(bench)
     finally:
         progress.close()
-    workload.tear_down()
     report = Report(
         verdict=judgement.verdict,
         because=judgement.because,
@@ -118,7 +136,6 @@ def examine(step: Step, options: Options, *, setup: Step | None = None, teardown
         python=platform.python_version(),
         version=__about__.__version__,
         confidence=judgement.confidence,
-        work=WeakWork(step, setup, teardown),
     )
     return Examined(report, evidence)
 

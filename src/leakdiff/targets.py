@@ -42,12 +42,22 @@ def find_target(text: str, setup: str | None = None, teardown: str | None = None
         BadCallable: If the name is not callable.
     """
     place, name = _split(text)
-    module = _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
+    module = load_place(place)
     return Target(
         step=_callable(module, name or _DEFAULT, "step", place),
         setup=_optional(module, setup, "setup", place),
         teardown=_optional(module, teardown, "teardown", place),
     )
+
+
+def load_place(place: str) -> ModuleType:
+    """Import ``FILE.py`` or ``package.module``.
+
+    Raises:
+        TargetNotFound: If there is none.
+        TargetImportFailed: If importing it raises; the traceback goes to standard error.
+    """
+    return _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
 
 
 def _split(text: str) -> tuple[str, str]:

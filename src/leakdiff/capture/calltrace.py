@@ -15,6 +15,7 @@ from typing import Any
 
 from leakdiff.capture.attributes import MISSING, attribute_of
 from leakdiff.capture.cfunctions import CFunction, c_function
+from leakdiff.capture.frames import locals_of, running_frames, trace_running
 from leakdiff.capture.kinds import derives, dict_of_module, dict_of_type, mro_of, type_name
 from leakdiff.capture.ledger import OWN_ERRORS, Ledger
 from leakdiff.capture.sites import Line
@@ -45,6 +46,7 @@ class CallTracer:
         self._ledger = ledger
         if self._is_possible:
             threading.settrace(self._on_call)
+            trace_running(self._on_call)
             sys.settrace(self._on_call)
 
     def stop(self) -> None:
@@ -56,6 +58,9 @@ class CallTracer:
             sys.settrace(None)  # there was none: see __init__
         if is_method_of(threading.gettrace(), self):
             threading.settrace(None)
+        for frame in running_frames():
+            self._put_back(frame)
+            locals_of(frame)  # up to 3.12 tracing and profiling a frame pins its locals
         self._ledger = None
         self._calls, self._texts = {}, {}
 

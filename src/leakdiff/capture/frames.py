@@ -5,7 +5,10 @@ from __future__ import annotations
 import inspect
 import sys
 import types
+from collections.abc import Callable, Iterator
 from typing import Any
+
+from leakdiff.source_files import is_own_file
 
 _OURS = 3  # references to the dict of a frame: the frame, our local, getrefcount's argument
 
@@ -23,3 +26,19 @@ def locals_of(frame: types.FrameType) -> dict[str, Any]:
     if sys.version_info < (3, 13) and sys.getrefcount(shown) <= _OURS:
         shown.clear()
     return copied
+
+
+def running_frames() -> Iterator[types.FrameType]:
+    """Yield the frames that run in this thread, innermost first; ours are left out."""
+    frame: types.FrameType | None = sys._getframe(1)  # noqa: SLF001 - the only way to one's own frames
+    while frame is not None:
+        if not is_own_file(frame.f_code.co_filename):
+            yield frame
+        frame = frame.f_back
+
+
+def trace_running(on_call: Callable[[types.FrameType, str, None], Any]) -> None:
+    """Trace also what runs already in this thread: a trace function by itself is told of new frames only."""
+    for frame in running_frames():
+        if frame.f_trace is None and (traced := on_call(frame, "call", None)) is not None:
+            frame.f_trace = traced

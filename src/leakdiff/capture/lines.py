@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any, Self
 
+from leakdiff.capture.frames import locals_of, running_frames, trace_running
 from leakdiff.capture.sites import Line
 from leakdiff.source_files import is_own_file
 
@@ -57,6 +58,7 @@ class LineMeter:
             self._last = [gauge() for gauge in self._gauges]
             try:
                 threading.settrace(self._on_call)
+                trace_running(self._on_call)
                 sys.settrace(self._on_call)
             except BaseException:  # Ctrl-C between the two
                 self._stop()
@@ -76,6 +78,10 @@ class LineMeter:
             sys.settrace(None)  # there was none: see is_possible
         if _is_ours(threading.gettrace(), self):
             threading.settrace(None)
+        for frame in running_frames():
+            if _is_ours(frame.f_trace, self):
+                frame.f_trace = None
+            locals_of(frame)  # up to 3.12 tracing a frame pins its locals
         self._is_done = True
         self._settle(None)
         self._columns = len(self._gauges)

@@ -10,7 +10,8 @@ from typing import Any
 from leakdiff.capture.attributes import MISSING, attribute_of
 from leakdiff.capture.census import CONTAINERS
 from leakdiff.capture.containers import length_of
-from leakdiff.capture.kinds import derives, dict_of_module, dict_of_type, is_own_module
+from leakdiff.capture.entries import key_shape, newest
+from leakdiff.capture.kinds import derives, dict_of_module, dict_of_type, is_own_module, type_name
 from leakdiff.model.snapshot import Tally
 
 
@@ -22,6 +23,34 @@ def lengths_of(paths: Iterable[str]) -> tuple[Tally, ...]:
     """
     found = ((path, _find(path)) for path in paths if _is_all_names(path))
     return tuple(Tally(path, length_of(obj)) for path, obj in found if derives(type(obj), *CONTAINERS))
+
+
+def how_far(path: str) -> tuple[str, str]:
+    """Return how much of a path of names leads to something, and the type of that; both empty if nothing of it does."""
+    parts = path.split(".")
+    for end in range(len(parts), 0, -1):
+        found: Any = sys.modules.get(".".join(parts[:end]))
+        if derives(type(found), types.ModuleType) and not is_own_module(".".join(parts[:end])):
+            return _names_found(found, parts, end)
+    return "", ""
+
+
+def _names_found(module: object, parts: Sequence[str], end: int) -> tuple[str, str]:
+    found = module
+    for name in parts[end:]:
+        below = _attribute(found, name)
+        if below is MISSING:
+            break
+        found, end = below, end + 1
+    return ".".join(parts[:end]), type_name(type(found))
+
+
+def newest_in(path: str, count: int) -> tuple[str, str | None, tuple[str, ...]]:
+    """Return the type of a container, the shape of its newest keys, and the types of its newest values."""
+    found = _find(path)
+    keys, values = newest(found, count)
+    names = dict.fromkeys(type_name(type(value)) for value in values)
+    return type_name(type(found)), key_shape(keys), tuple(names)
 
 
 def _is_all_names(path: str) -> bool:

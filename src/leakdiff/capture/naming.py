@@ -311,6 +311,7 @@ _RULES: Rules = (
 )
 
 _FRAME_FIELD = dict(zip(_SUSPENDED, ("gi_frame", "cr_frame", "ag_frame"), strict=True))
+_RUNNING_FIELD = {cls: cls.__dict__[f"{name[:2]}_running"] for cls, name in _FRAME_FIELD.items()}
 _CODE_FIELD = dict(zip(_SUSPENDED, ("gi_code", "cr_code", "ag_code"), strict=True))
 
 
@@ -358,6 +359,11 @@ def _each_key(mapping: dict[Any, Any]) -> Iterator[Any]:
 def suspended_code(obj: Any) -> types.CodeType | None:
     """Return the code of a generator, coroutine or async generator; None for anything else."""
     return _code_of(obj) if is_exactly(type(obj), *_SUSPENDED) else None
+
+
+def is_running(obj: Any) -> bool:
+    """Tell whether an object is a generator or coroutine that runs just now, itself or what it waits for."""
+    return is_exactly(type(obj), *_SUSPENDED) and bool(_RUNNING_FIELD[type(obj)].__get__(obj))
 
 
 def _code_of(suspended: Any) -> types.CodeType:

@@ -82,12 +82,12 @@ def c_calls(bench: Bench, kind: str, stays: Stays, lines: Collection[Line]) -> t
     """Run one round and return the C functions that leave behind at least a fifth of what stays, likeliest first."""
     units = _units(bench, max(stays.blocks, stays.bytes / _LARGE_BLOCK))
     bench.say("measuring C calls")
-    meter = CallMeter(lines)
+    meter = bench.workload.here(lambda: CallMeter(lines))
     if meter.refusal:
         bench.note(f"the C function behind the growth was not looked for: {meter.refusal}")
         return ()
     gc.collect()
-    with collection_paused(), meter:
+    with collection_paused(), bench.workload.measured(lambda: meter):
         bench.run(units, "the round measured by C call")
     if meter.refusal:
         bench.note(f"the C function behind the growth was not looked for: {meter.refusal}")
@@ -258,7 +258,7 @@ def descriptor_lines(bench: Bench, per_unit: float) -> list[tuple[Line, float]]:
     """
     units = _units(bench, per_unit * _ENOUGH)
     bench.say("measuring descriptors line by line")
-    with LineMeter([descriptor_gauge()], is_users_file) as meter:
+    with bench.workload.measured(lambda: LineMeter([descriptor_gauge()], is_users_file)) as meter:
         if not meter.is_possible:
             bench.note("the line that leaves descriptors open was not looked for: a trace function is in use")
             return []

@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from leakdiff.capture.attributes import read_in_place
+from leakdiff.capture.fixtures import start_at_test
 from leakdiff.capture.frames import locals_of
 from leakdiff.capture.kinds import derives, dict_of_module, dict_of_type, is_own_module, type_name
 from leakdiff.capture.naming import class_home
@@ -33,6 +34,7 @@ class Root:
         target: The object itself.
         read_again: For copies of locals or variables, what makes a new copy.
         code: For copies of locals, the code they are of.
+        is_here: Whether it is a copy of the locals of a function that runs in this thread.
     """
 
     kind: str
@@ -40,6 +42,7 @@ class Root:
     target: Any
     read_again: Callable[[], dict[str, Any]] | None = None
     code: types.CodeType | None = None
+    is_here: bool = False
 
     @property
     def is_copy(self) -> bool:
@@ -58,6 +61,9 @@ class Roots:
 
     first: tuple[Root, ...]
     then: tuple[Root, ...]
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.then)
 
     def __getitem__(self, index: int) -> Root:
         return (*self.first, *self.then)[index]
@@ -95,12 +101,14 @@ def _familiarity(root: Root) -> int:
 
 
 def start_of(chain: list[Any], root: Root) -> tuple[str, str, str, list[Any]]:
-    """Start a path at the last class on it that can be imported by name; else at its root.
+    """Start a path at the last class on it that can be imported by name, or fixture or test; else at its root.
 
     Returns:
         The kind and name of the start, how to name its first edge, and the chain from there.
     """
     for at in range(len(chain) - 1, 0, -1):
+        if (start := start_at_test(chain, at)) is not None:
+            return start
         if derives(type(chain[at]), type) and (home := class_home(chain[at])) is not None:
             rest = chain[at:]
             if len(rest) == 2 and type(rest[1]) is dict and rest[1] is gc.get_referents(dict_of_type(rest[0]))[0]:
@@ -172,7 +180,8 @@ def _frames() -> Iterator[Root]:
         while frame is not None:
             if not is_own_module(dict.get(frame.f_globals, "__name__")) and frame.f_locals is not frame.f_globals:
                 code = frame.f_code
-                yield Root("frame", f"{code.co_qualname}(){where}", locals_of(frame), code=code)
+                name = f"{code.co_qualname}(){where}"
+                yield Root("frame", name, locals_of(frame), code=code, is_here=ident == here)
             frame = frame.f_back
         del frame, top
     for ident, error in sys._current_exceptions().items():  # noqa: SLF001 - exceptions being handled have no other root

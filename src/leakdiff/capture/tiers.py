@@ -23,6 +23,7 @@ from leakdiff.capture.sites import Line, Traces, Tracing, common_stacks, newborn
 from leakdiff.capture.walk import Budget, Lengths, Walk
 from leakdiff.capture.workload import Workload
 from leakdiff.model.code import Moves
+from leakdiff.model.evidence import Evidence
 from leakdiff.model.signals import Phase, Round
 from leakdiff.options import Options
 from leakdiff.source_files import is_users_file
@@ -49,6 +50,7 @@ _FROZEN_SHARE = 0.2  # of the blocks that stay, as objects
 _SHOWN_BY_LINE = 3  # entries that a round measured by line should show
 
 Say = Callable[[str], None]
+Further = Callable[["Bench", Evidence, LengthWatch], None]
 
 
 class OwnTime:
@@ -89,6 +91,7 @@ class Bench:
     last_units: int = 0
     is_warm: bool = False
     collector_is_off: bool = False
+    further: Further | None = None
 
     def run(self, units: int, where: str) -> None:
         """Run one round of the step, off the clock."""
@@ -327,17 +330,21 @@ def _deep_round(bench: Bench, units: int, where: str, mark: Mark) -> None:
 def _lengths(bench: Bench) -> Lengths:
     walk = Walk(_budget(bench))
     with collection_paused():
-        walk.from_roots(*find_roots(bench.workload.roots()).targets(), avoid=own_parts())
+        walk.from_roots(*_roots(bench).targets(), avoid=own_parts())
     bench.note(walk.budget.spent)
     return walk.lengths
 
 
 def _walk_again(bench: Bench, before: Lengths, births: dict[int, int]) -> tuple[Newborn, Roots]:
-    roots = find_roots(bench.workload.roots())
+    roots = _roots(bench)
     walk = Walk(_budget(bench), new=births, before=before)
     walk.from_roots(*roots.targets(), avoid=own_parts())
     bench.note(walk.budget.spent)
     return Newborn(walk), roots
+
+
+def _roots(bench: Bench) -> Roots:
+    return bench.workload.here(lambda: find_roots(bench.workload.roots()))
 
 
 def _budget(bench: Bench) -> Budget:
@@ -381,13 +388,13 @@ def watched_rounds(bench: Bench, watch: LengthWatch, units: int, bytes_per_unit:
             meter.read(0, 0)
         meter.restart()
         meter.read(0, mark.collect())
-        watch.read()
+        bench.workload.here(watch.read)
         try:
             for number in range(1, most + 1):
                 some = max(1, units * _VARIED[number % len(_VARIED)] // 100)
                 bench.run(some, f"watching round {number}")
                 meter.read(0, mark.collect(), some)
-                watch.read()
+                bench.workload.here(watch.read)
                 mark.again()
                 if number >= _LEAST_WATCHED and (time.monotonic() > deadline or _all_rest(meter, watch)):
                     break
@@ -434,7 +441,7 @@ def native_lines(bench: Bench, bytes_per_unit: float) -> list[tuple[Line, float]
     gauge = native_gauge()
     if gauge is None:
         return []
-    with LineMeter([gauge], is_users_file) as meter:
+    with bench.workload.measured(lambda: LineMeter([gauge], is_users_file)) as meter:
         if not meter.is_possible:
             bench.note("the line behind the C heap's growth was not looked for: a trace function is in use")
             return []
@@ -457,7 +464,8 @@ def moves_by_line(bench: Bench, watch: LengthWatch, rates: Mapping[int, float]) 
         return {}
     bench.say("finding the lines that put entries in")
     wanted = max(1, min(bench.options.units, math.ceil(_SHOWN_BY_LINE / max(min(rates.values()), 1e-9))))
-    with LineMeter([watch.extents[at] for at in rates], lambda _: True, seconds=_MOST_SECONDS_BY_LINE) as meter:
+    gauges = [watch.extents[at] for at in rates]
+    with bench.workload.measured(lambda: LineMeter(gauges, lambda _: True, seconds=_MOST_SECONDS_BY_LINE)) as meter:
         if not meter.is_possible:
             bench.note("which lines put entries in was not measured: a trace function is in use")
             return {}

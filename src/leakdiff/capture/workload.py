@@ -7,24 +7,29 @@ import inspect
 import mmap
 import os
 import types
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeVar
 
 from leakdiff.capture.kinds import dict_of_type, mro_of
 from leakdiff.errors import BadCallable, CannotMeasure, StepFailed, StepForked
 
 Step = Callable[..., Any]
+Host = Callable[[Callable[[], Any]], Any]
+T = TypeVar("T")
 _CLOSING_SECONDS = 5.0
 
 
 class Workload:
     """Runs rounds of a step; coroutine functions are awaited in one event loop that stays alive."""
 
-    def __init__(self, step: Step, setup: Step | None = None, teardown: Step | None = None) -> None:
+    def __init__(
+        self, step: Step, setup: Step | None = None, teardown: Step | None = None, host: Host | None = None
+    ) -> None:
         for role, function in (("step", step), ("setup", setup), ("teardown", teardown)):
             if function is not None and not callable(function):
                 raise BadCallable(role, f"a {type(function).__name__}", "give a function, a method or a callable")
-        self.step, self._setup, self._teardown = step, setup, teardown
+        self.step, self._setup, self._teardown, self._host = step, setup, teardown, host
         self.takes_units = takes_units(step)
         self.is_async = _is_async(step)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -71,6 +76,20 @@ class Workload:
         if self._loop is not None:
             named.append(("event loop", self._loop))
         return [(role, found) for role, found in named if found is not None]
+
+    def here(self, call: Callable[[], T]) -> T:
+        """Call something in the thread in which the work is done: frames, contexts and trace functions are its own."""
+        return call() if self._host is None else self._host(call)
+
+    @contextmanager
+    def measured(self, make: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
+        """Make and enter a meter in the thread in which the work is done, and leave it there."""
+        meter = self.here(make)
+        entered = self.here(meter.__enter__)
+        try:
+            yield entered
+        finally:
+            self.here(lambda: meter.__exit__(None, None, None))
 
     def _guarded(self, role: str, where: str, function: Step, *args: object) -> None:
         try:

@@ -6,7 +6,10 @@ a bound in a registry of the interpreter is a leak like any other.
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -15,6 +18,8 @@ from leakdiff.model.heap import Step
 from leakdiff.model.report import Finding
 
 _OLDEST: Final = (3, 11)
+_SELF: Final = " self"  # the object that a test is a method of
+_MOCK_REMEDY: Final = "call reset_mock() in the repeated body, or make the mock in it"
 _CONTAINERS = re.compile(
     r"(list|dict|set|frozenset|tuple|collections\.\w+|weakref\.\w+|_weakrefset\.\w+|_io\.\w+|array\.array)"
 )
@@ -27,9 +32,11 @@ class Artefact:
     Attributes:
         slug: Its stable name.
         pattern: A regular expression for the whole of the owner's name, which begins with the type of the object,
-            or the function, that has it; with its module where there is none.
+            or the function, that has it; with its module, fixture or test where there is none.
         reason: Why it grows, in a sentence.
+        remedy: What to do so that it does not, where there is something to do.
         excuses: Whether it ranks the finding down; else the reason is shown and the verdict stands.
+        in_tests: Whether it does so where pytest runs the work, though not elsewhere.
         since: The first version of CPython that does so.
         until: The first version of CPython that does not any more; None where all do.
     """
@@ -37,7 +44,9 @@ class Artefact:
     slug: str
     pattern: str
     reason: str
+    remedy: str = ""
     excuses: bool = True
+    in_tests: bool = False
     since: tuple[int, int] = _OLDEST
     until: tuple[int, int] | None = None
 
@@ -45,16 +54,85 @@ class Artefact:
         """Tell whether this version of CPython does so."""
         return self.since <= python and (self.until is None or python < self.until)
 
+    def does_excuse(self, *, in_test: bool) -> bool:
+        """Tell whether it ranks a finding down, found by a test or elsewhere."""
+        return self.excuses or (in_test and self.in_tests)
+
 
 ARTEFACTS: Final[tuple[Artefact, ...]] = (
     # -- kept by tools ---------------------------------------------------------------------------
     Artefact("leakdiff", r"leakdiff\.(?!selftest_plants\.|demo\.).*", "leakdiff keeps it while it looks"),
-    Artefact("pytest-log", r"_pytest\.logging\..*", "pytest keeps the log records of a test until it has ended"),
+    Artefact(
+        "pytest-log",
+        r"_pytest\.logging\..*",
+        "pytest keeps the log records of a test until it has ended",
+        "log less in the repeated body, raise the level with caplog.set_level(logging.CRITICAL), or run pytest with "
+        "-p no:logging; caplog.clear() does not free what is kept for the report",
+    ),
     Artefact(
         "pytest-assertions", r"_pytest\.assertion\..*", "pytest keeps what it knows of the modules that it rewrote"
     ),
-    Artefact("pytest-capture", r"_pytest\.capture\..*", "pytest keeps the output of a test until it has ended"),
-    Artefact("pytest", r"_pytest\..*", "pytest keeps it about the tests, their fixtures and reports"),
+    Artefact(
+        "pytest-capture",
+        r"_pytest\.capture\..*",
+        "pytest keeps the output of a test until it has ended",
+        "call readouterr() of capsys in the repeated body; without that fixture, run pytest with --capture=fd, which "
+        "keeps output in a file, or with -s",
+    ),
+    Artefact(
+        "pytest-monkeypatch",
+        r"_pytest\.monkeypatch\..*",
+        "monkeypatch keeps what it has to put back until the test has ended",
+        "use `with monkeypatch.context() as patch:` in the repeated body",
+    ),
+    Artefact(
+        "pytest-finalizers",
+        r"_pytest\.(runner\.SetupState\.stack|fixtures\.\w+\._finalizers).*",
+        "pytest keeps what addfinalizer() was given until the test has ended",
+        "clean up in the repeated body itself, by a with statement",
+    ),
+    Artefact(
+        "unittest-cleanups",
+        r"test self\._cleanups",
+        "unittest keeps what addCleanup() and enterContext() were given until the test has ended",
+        "call doCleanups() at the end of the repeated body, or use a with statement",
+    ),
+    Artefact(
+        "pytest-subtests",
+        r"_pytest\.(terminal\.\w+\.stats|subtests\.).*",
+        "pytest keeps a report of every subtest until the session has ended",
+        "leave subtests out of the repeated body",
+    ),
+    Artefact(
+        "pytest-properties",
+        r"test\.(user_properties|own_markers|extra_keyword_matches|keywords|_report_sections)|_pytest\.junitxml\..*",
+        "pytest keeps properties, markers and sections of a test for its report",
+        "record them outside the repeated body",
+    ),
+    Artefact(
+        "warnings-recorded",
+        r"warnings\._showwarnmsg_impl\.__self__|_pytest\.recwarn\..*",
+        "pytest keeps every warning of a test until it has ended",
+        "expect them by `with pytest.warns(...)` in the repeated body, filter them out, or run pytest with "
+        "-p no:warnings",
+        excuses=False,
+        in_tests=True,
+    ),
+    Artefact(
+        "pytest",
+        r"(_pytest|pluggy)\.(?!stash\.Stash\._storage\[).*|test\.(_request|_fixtureinfo)\b.*",
+        "pytest keeps it about the tests, their fixtures and reports",
+    ),
+    Artefact(
+        "mock-patches",
+        r"unittest\.mock\._patch\._active_patches|pytest_mock\..*",
+        "mock keeps every patch that was started until it is stopped",
+        "stop it in the repeated body: with patch(...), or mocker.stopall() at the end; or patch outside it",
+        excuses=False,
+        in_tests=True,
+    ),
+    Artefact("hypothesis", r"hypothesis\..*", "hypothesis keeps what it knows of examples and of the code they ran"),
+    Artefact("coverage", r"coverage\..*", "coverage keeps the lines that ran"),
     Artefact("ipython-history", r"IPython\.core\..*", "IPython keeps the input and output of the session"),
     Artefact(
         "ipython-out",
@@ -62,13 +140,20 @@ ARTEFACTS: Final[tuple[Artefact, ...]] = (
         "IPython keeps every result and input of the session in Out and In",
     ),
     Artefact(
-        "mock-calls", r"unittest\.mock\._CallList", "a mock remembers every call until reset_mock()", excuses=False
+        "mock-calls",
+        r"(unittest\.)?mock\.(mock\.)?_CallList",
+        "a mock remembers every call until reset_mock()",
+        _MOCK_REMEDY,
+        excuses=False,
+        in_tests=True,
     ),
     Artefact(
         "mock-children",
-        r"unittest\.mock\.\w+\.(_mock_children|_mock_mock_calls|_mock_method_calls)",
-        "a mock remembers its calls and children until reset_mock()",
+        r"(unittest\.)?mock\.(mock\.)?\w+\.(_mock_children|_mock_mock_calls|_mock_method_calls)",
+        "a mock keeps a child for every attribute that it was asked for",
+        "make the mock in the repeated body, or ask it for attributes of the same names",
         excuses=False,
+        in_tests=True,
     ),
     Artefact("tracemalloc", r"tracemalloc\..*", "tracemalloc keeps what it traced"),
     # -- bounded by what they are ----------------------------------------------------------------
@@ -150,14 +235,28 @@ def artefact_of(finding: Finding, python: tuple[int, int]) -> Artefact | None:
         finding: What grows, and who holds it.
         python: Major and minor version of the interpreter it was found in.
     """
-    if finding.owner is None:
-        return None
-    name = _by_type(finding.path[: finding.depth])
+    return artefact_at(finding.path[: finding.depth], python) if finding.owner is not None else None
+
+
+def artefact_at(way: Sequence[Step], python: tuple[int, int]) -> Artefact | None:
+    """Return the artefact at the end of a way from a root to an owner, or None."""
+    name = _by_type(way)
     fitting = (known for known in ARTEFACTS if known.covers(python))
     return next((known for known in fitting if re.fullmatch(known.pattern, name)), None)
 
 
-def _by_type(way: tuple[Step, ...]) -> str:
+def is_excused(way: Sequence[Step]) -> bool:
+    """Tell whether an owner, found in this process, is of a kind that is excused here."""
+    known = artefact_at(way, sys.version_info[:2])
+    return known is not None and known.does_excuse(in_test=runs_in_pytest())
+
+
+def runs_in_pytest() -> bool:
+    """Tell whether pytest runs a test in this process; one that a test started inherits the variable only."""
+    return "PYTEST_CURRENT_TEST" in os.environ and "_pytest.runner" in sys.modules
+
+
+def _by_type(way: Sequence[Step]) -> str:
     """Name an owner by the nearest function or object that is no container, and the labels from there.
 
     What a tool holds of a program, such as a fixture, is not the tool's: its own type comes nearer.
@@ -166,7 +265,7 @@ def _by_type(way: tuple[Step, ...]) -> str:
     for step in reversed(way):
         kind = step.type.removeprefix("function ")
         is_function = kind != step.type
-        is_object = "." in kind and " " not in kind and not _CONTAINERS.fullmatch(kind)
+        is_object = "." in kind and " " not in kind and not _CONTAINERS.fullmatch(kind) and step.label != _SELF
         if is_function or is_object:
             return "".join([kind, *reversed(labels)])
         labels.append(step.label)

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 import attrs
 
 from leakdiff.judge.advice import advise
-from leakdiff.judge.artefacts import artefact_of
+from leakdiff.judge.artefacts import artefact_of, is_excused, runs_in_pytest
 from leakdiff.judge.causes import cause_of
 from leakdiff.judge.confidence import confidence
 from leakdiff.judge.fingerprint import fingerprint
@@ -106,9 +106,9 @@ def explained(finding: Finding, rates: Mapping[str, float]) -> Finding:
     known = artefact_of(finding, sys.version_info[:2]) if finding.verdict is Verdict.LEAK else None
     if known is None:
         return finding
-    if known.excuses:
+    if known.does_excuse(in_test=runs_in_pytest()):
         finding = attrs.evolve(finding, verdict=Verdict.STABLE, because=known.reason, advice="", cause=None)
-    return attrs.evolve(finding, artefact=known.reason)
+    return attrs.evolve(finding, artefact=known.reason, advice=known.remedy or finding.advice)
 
 
 # -- do the totals go on? --------------------------------------------------------------------------
@@ -203,7 +203,7 @@ def _rested(opinion: Opinion) -> Opinion:
 
 
 def _owned(evidence: Evidence, going: Sequence[Growth]) -> list[Finding]:
-    judged = opinions(evidence)
+    judged, whole = opinions(evidence), _whole(evidence, going)
     accused = {id(suspect) for suspect, opinion in judged if opinion.verdict in ACCUSING}
     findings = [
         attrs.evolve(
@@ -211,7 +211,7 @@ def _owned(evidence: Evidence, going: Sequence[Growth]) -> list[Finding]:
             shared_with=_sharers(suspect, evidence, accused) if id(suspect) in accused else (),
         )
         for suspect, opinion in judged
-        if _is_worth_telling(suspect, evidence, going)
+        if _is_worth_telling(suspect, evidence, whole)
     ]
     return _outermost(one_for_each_owner(findings))
 
@@ -225,12 +225,16 @@ def _sharers(suspect: Suspect, evidence: Evidence, accused: AbstractSet[int]) ->
 
 def _outermost(findings: Sequence[Finding]) -> list[Finding]:
     """Make owners inside an owner that is accused as well part of it: they are one cause."""
-    accused = [finding for finding in findings if finding.verdict is Verdict.LEAK]
+    accused = [finding for finding in findings if _is_accused(finding)]
     return [
         finding
         for finding in findings
         if not any(_is_inside(finding, other) for other in accused if other is not finding)
     ]
+
+
+def _is_accused(finding: Finding) -> bool:
+    return finding.verdict is Verdict.LEAK and not is_excused(finding.path[: finding.depth])
 
 
 def _is_inside(finding: Finding, other: Finding) -> bool:
@@ -284,15 +288,23 @@ def _named_first(growth: TypeGrowth) -> tuple[bool, int, str]:
     return "." not in growth.name, -growth.count, growth.name
 
 
-def _is_worth_telling(suspect: Suspect, evidence: Evidence, going: Sequence[Growth]) -> bool:
+def _is_worth_telling(suspect: Suspect, evidence: Evidence, whole: float) -> bool:
     """Leave out what is tiny beside the whole growth, and what no root reaches: that is told by itself."""
     found = suspect.found
     if found.orphan:
         return False
     if found.buffer_bytes:
         return True
-    whole = max((growth.rate for growth in going if growth.signal == "blocks"), default=0.0)
     return (found.objects or found.entries) / max(1, evidence.deep_units) >= 0.01 * whole
+
+
+def _whole(evidence: Evidence, going: Sequence[Growth]) -> float:
+    """Return the blocks per unit that grow as a whole; where some of it is excused, those under other owners."""
+    blocks = max((growth.rate for growth in going if growth.signal == "blocks"), default=0.0)
+    accused = [suspect for suspect in evidence.suspects if not is_excused(suspect.owner.way)]
+    if len(accused) == len(evidence.suspects):
+        return blocks
+    return min(blocks, sum(map(_blocks_of, accused)) / max(1, evidence.deep_units))
 
 
 def finding_of(suspect: Suspect, evidence: Evidence, verdict: Verdict, because: str) -> Finding:

@@ -102,3 +102,8 @@ class Owner:
     sites_by_type: Mapping[str, Site] = attrs.field(factory=dict)
     waiting: tuple[Site, ...] = ()
     home: Home | None = None
+
+    @property
+    def way(self) -> tuple[Step, ...]:
+        """The steps from the root to the owner itself."""
+        return self.steps[: self.depth]

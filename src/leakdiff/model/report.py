@@ -96,6 +96,7 @@ class Finding:
             it was not watched.
         artefact: Why growth of this kind is no fault of the program, where it is of a known kind.
         novelty: ``NEW`` or ``KNOWN``, where a baseline was given.
+        grows: Which scenario of a soak makes it grow, and by how much; empty where it was not a soak.
         graph: The graph around the growing objects: type names with ``count`` and ``bytes``, edges with ``count``.
     """
 
@@ -125,6 +126,7 @@ class Finding:
     shape: Shape | None = None
     artefact: str = ""
     novelty: Novelty | None = None
+    grows: str = ""
     graph: nx.DiGraph[str] | None = attrs.field(default=None, eq=False, repr=False)
 
     def __repr__(self) -> str:
@@ -160,6 +162,7 @@ class Report:
         confidence: How sure the verdict is, because of what, and what would make it surer, in a sentence.
         fixed: Owners of the baseline's findings that were not found any more.
         work: Weak references to what was checked, for a second opinion.
+        also: What else there is to tell, as a short name and a text each: of a soak, what ran and what did not.
         unit: What rates count by, in the singular: ``unit`` of work, or ``second`` or ``hour`` of live traffic.
     """
 
@@ -174,6 +177,7 @@ class Report:
     unit: str = "unit"
     confidence: str = ""
     fixed: tuple[str, ...] = ()
+    also: tuple[tuple[str, str], ...] = ()
     work: WeakWork | None = attrs.field(default=None, eq=False, repr=False)
 
     def __str__(self) -> str:
@@ -203,6 +207,16 @@ class Report:
         from leakdiff.render.json import render_json
 
         return render_json(self)
+
+    def html(self) -> str:
+        """Return the report as one page of HTML, which needs nothing from outside.
+
+        Raises:
+            MissingExtra: If jinja2 is not installed, which ``leakdiff[html]`` brings along.
+        """
+        from leakdiff.render.html import render_html
+
+        return render_html(self)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``json()`` encodes."""

@@ -66,6 +66,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "shape": finding.shape.value if finding.shape else None,
         "artefact": finding.artefact or None,
         "novelty": finding.novelty.value if finding.novelty else None,
+        **({"grows": finding.grows} if finding.grows else {}),
     }
 
 

@@ -23,20 +23,22 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 def headline(report: Report) -> str:
     """Return the report in one line."""
-    told = [finding for finding in report.findings if finding.verdict is report.verdict]
-    if not told or report.verdict is Verdict.STABLE:
+    like_it = [finding for finding in report.findings if finding.verdict is report.verdict]
+    if not like_it or report.verdict is Verdict.STABLE:
         return f"leakdiff: {report.verdict}  {printable(report.because)}"
-    return f"leakdiff: {_title(told[0], report.unit)}"
+    return f"leakdiff: {_title(like_it[0], report.unit)}"
 
 
 def render_text(report: Report) -> str:
     """Return the whole report; ends without a newline."""
-    told = [finding for finding in report.findings if finding.verdict is not Verdict.STABLE or finding.artefact]
-    blocks = [_block(finding, report) for finding in told[:_MOST_FINDINGS]]
+    shown = told(report)
+    blocks = [_block(finding, report) for finding in shown[:_MOST_FINDINGS]]
     if not blocks:
         blocks = [headline(report)]
-    if len(told) > _MOST_FINDINGS:
-        blocks.append(f"  and {len(told) - _MOST_FINDINGS} smaller findings (--json has them all)")
+    if len(shown) > _MOST_FINDINGS:
+        blocks.append(f"  and {len(shown) - _MOST_FINDINGS} smaller findings (--json has them all)")
+    if report.also:
+        blocks.append("\n".join(f"  {name:<5}  {printable(text)}" for name, text in report.also))
     if report.confidence:
         blocks.append(f"  {printable(report.confidence)}")
     if beside := novelty_sentence(report):
@@ -44,6 +46,15 @@ def render_text(report: Report) -> str:
     if report.not_analysed:
         blocks.append("\n".join(f"  note   {printable(note)}" for note in report.not_analysed))
     return "\n\n".join(blocks)
+
+
+def told(report: Report) -> list[Finding]:
+    """Return the findings that are worth telling: what is stable is not, but for one of each kind that is excused."""
+    excused: dict[str, Finding] = {}
+    for finding in report.findings:
+        if finding.verdict is Verdict.STABLE and finding.artefact:
+            excused.setdefault(finding.artefact, finding)
+    return [*(finding for finding in report.findings if finding.verdict is not Verdict.STABLE), *excused.values()]
 
 
 def size(count: float) -> str:
@@ -64,10 +75,11 @@ def printable(text: str) -> str:
 
 def _title(finding: Finding, unit: str) -> str:
     novelty = f" {finding.novelty}" if finding.novelty else ""
-    return f"{finding.verdict}{novelty}  {_claim(finding, unit)}    [{finding.fingerprint}]"
+    return f"{finding.verdict}{novelty}  {claim(finding, unit)}    [{finding.fingerprint}]"
 
 
-def _claim(finding: Finding, unit: str) -> str:
+def claim(finding: Finding, unit: str) -> str:
+    """Say in a few words what a finding says."""
     rate = finding.per_unit
     if finding.owner is None:
         return _claim_without_owner(finding, unit)
@@ -110,8 +122,14 @@ def _claim_without_owner(finding: Finding, unit: str) -> str:
 
 def _block(finding: Finding, report: Report) -> str:
     lines = [f"leakdiff: {_title(finding, report.unit)}", ""]
-    lines.extend(f"  {name:<5}  {printable(text)}" for name, text in _rows(finding, report))
+    lines.extend(f"  {name:<5}  {printable(text)}" for name, text in rows(finding, report))
     return "\n".join(lines)
+
+
+def rows(finding: Finding, report: Report) -> Iterator[tuple[str, str]]:
+    """Yield what is known of a finding, as a name and a text each; not yet printable."""
+    is_excused = finding.verdict is Verdict.STABLE and finding.artefact
+    return _excused_rows(finding) if is_excused else _rows(finding, report)
 
 
 def _rows(finding: Finding, report: Report) -> Iterator[tuple[str, str]]:
@@ -121,6 +139,8 @@ def _rows(finding: Finding, report: Report) -> Iterator[tuple[str, str]]:
         yield "owner", _owner(finding)
         yield from _each(finding)
         yield from _sharing(finding, report.unit)
+    if finding.grows:
+        yield "grows", finding.grows
     yield "path", _path(finding)
     for site in finding.sites[:_MOST_SITES]:
         yield "born", _site(site)
@@ -131,6 +151,16 @@ def _rows(finding: Finding, report: Report) -> Iterator[tuple[str, str]]:
     if finding.native is not None:
         yield from _native_rows(finding.native, report.unit)
     yield "why", finding.because
+    yield from _advice_rows(finding)
+
+
+def _excused_rows(finding: Finding) -> Iterator[tuple[str, str]]:
+    """Yield who keeps it and what to do: no more is asked of what is no fault of the program."""
+    yield "owner", _owner(finding)
+    yield from _advice_rows(finding)
+
+
+def _advice_rows(finding: Finding) -> Iterator[tuple[str, str]]:
     if finding.artefact:
         yield "known", finding.artefact
     if finding.cause is not None:

@@ -76,7 +76,7 @@ class Conditions:
                 return
             is_gone = operation.doing is not Doing.PUT
             if not (is_gone and (self._holds_put(around, operation) or self._asks_whether_there(around))):
-                yield from _condition(inner, around, is_gone=is_gone)
+                yield from condition(inner, around, is_gone=is_gone)
 
     def _asks_whether_there(self, around: Around) -> bool:
         """Tell whether a condition is only that there is something to remove, or that all is gone through."""
@@ -114,7 +114,7 @@ class Conditions:
         """Say which earlier ``return``, ``raise``, ``continue`` or ``break`` is nearest to an operation."""
         since = self._put_before(operation)
         for statement in self._earlier(operation):
-            for jump in reversed(list(_jumps_in(statement))):
+            for jump in reversed(list(jumps_in(statement))):
                 if jump.lineno > since and (test := self._why(jump, statement, operation)):
                     return f"not if line {jump.lineno} {_JUMPS[type(jump)]} first: {test}"
         return ""
@@ -192,8 +192,14 @@ def _is_same_place(one: Around, other: Around) -> bool:
     return one.parent is other.parent and one.field == other.field
 
 
-def _condition(inner: ast.AST, around: Around, *, is_gone: bool) -> Iterator[str]:
-    """Yield what must be so for the inner node to run."""
+def condition(inner: ast.AST, around: Around, *, is_gone: bool) -> Iterator[str]:
+    """Yield what must be so for a node to run.
+
+    Args:
+        inner: The node.
+        around: Where it stands.
+        is_gone: Whether loops around it count as conditions too.
+    """
     match around.parent, around.field:
         case ast.If(test=test) | ast.IfExp(test=test) as parent, "body":
             yield _if(test, parent)
@@ -240,7 +246,7 @@ def _is_elif(inner: ast.AST, parent: ast.AST) -> bool:
     return isinstance(inner, ast.If) and getattr(parent, "orelse", None) == [inner]
 
 
-def _jumps_in(statement: ast.stmt) -> Iterator[ast.stmt]:
+def jumps_in(statement: ast.stmt) -> Iterator[ast.stmt]:
     """Yield, in order, what leaves the block a statement stands in: not what stays inside of it."""
     todo: list[tuple[ast.AST, bool]] = [(statement, False)]
     while todo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import traceback
 from collections.abc import Callable, Iterator
@@ -23,12 +24,13 @@ from leakdiff.testing.verdict import conclude, refuse, refuse_error
 Once = Callable[[], object]
 Rounds = Callable[[Once], None]
 
-_NOT_RUN = "async def functions are not natively supported"
+_NOT_RUN = ("async def functions are not natively supported", "no async plugin installed")  # as of 8.4, and before
+_TIMED_OUT = "from pytest-timeout"
 
 
 def can_repeat(item: pytest.Item) -> bool:
-    """Tell whether a test has a body that can be called again."""
-    return isinstance(item, pytest.Function)
+    """Tell whether a test has a body that can be called again, and does not check itself by the fixture."""
+    return isinstance(item, pytest.Function) and "leakdiff" not in item.fixturenames
 
 
 @contextmanager
@@ -64,12 +66,24 @@ def _run(session: Session, item: pytest.Function, demands: Demands, once: Once) 
     try:
         examined = examine(once, demands.options)
     except StepFailed as error:
+        _raise_if_timed_out(error)
         refuse(_told(item, error))
     except LeakdiffError as error:
         refuse_error(error)
     if examined.evidence.interrupted is not None:
         raise KeyboardInterrupt
     conclude(session, item, "check", examined.report, demands)
+
+
+def _raise_if_timed_out(error: StepFailed) -> None:
+    """Leave a test that took too long to who says so, with the traceback of where it was."""
+    __tracebackhide__ = True
+    cause = error.__cause__
+    if isinstance(cause, pytest.fail.Exception) and _TIMED_OUT in str(cause):
+        cause.add_note(
+            f"leakdiff was repeating the body ({error.where}): allow the test more time, or ask for fewer rounds, units"
+        )
+        raise cause.with_traceback(_below_ours(cause.__traceback__)) from None
 
 
 def _told(item: pytest.Function, error: StepFailed) -> str:
@@ -133,7 +147,7 @@ class _Repeater:
         try:
             item.ihook.pytest_pyfunc_call(pyfuncitem=item)
         except (pytest.fail.Exception, pytest.skip.Exception) as error:
-            if inspect.iscoroutinefunction(item.obj) and _NOT_RUN in str(error):
+            if inspect.iscoroutinefunction(item.obj) and any(text in str(error) for text in _NOT_RUN):
                 why = (
                     "it is a coroutine function, and no plugin runs those; install pytest-asyncio or anyio, and mark it"
                 )
@@ -164,7 +178,7 @@ def _runner_of(backend: Any) -> AbstractContextManager[object]:
 def _method_repeats(item: pytest.Function, rounds: Rounds) -> Iterator[None]:
     """Replace the method that pytest gives the test case: what setUp and tearDown do is done once."""
     method = item.obj
-    item.obj = lambda: rounds(method)
+    item.obj = functools.wraps(method)(lambda: rounds(method))  # it may be marked as one that is expected to fail
     try:
         yield
     finally:
@@ -179,12 +193,23 @@ def _coroutine_repeats(item: Any, rounds: Rounds) -> Iterator[None]:
     if not isinstance(case, IsolatedAsyncioTestCase):
         refuse_error(BadBody(item.nodeid, "it is a coroutine method, and its test case has no event loop to run it in"))
 
-    def once() -> None:  # in a copy of the context that it is called in, which cannot be entered twice
-        runner: Any = case.__dict__["_asyncioRunner"]  # that of setUp and tearDown
-        runner.run(method(), context=copy_context())
-
-    setattr(case, item.name, lambda: rounds(once))
+    setattr(case, item.name, functools.wraps(method)(lambda: rounds(_Isolated(case, method).once)))
     try:
         yield
     finally:
         delattr(case, item.name)
+
+
+class _Isolated:
+    """A coroutine method and its test case; no closure, which would be the name of all that the case holds."""
+
+    def __init__(self, case: Any, method: Callable[[], Any]) -> None:
+        self._case, self._method = case, method
+
+    def once(self) -> None:
+        """Run the method in the loop of setUp and tearDown.
+
+        In a copy of the context that it is called in, which cannot be entered twice.
+        """
+        runner: Any = self._case.__dict__["_asyncioRunner"]
+        runner.run(self._method(), context=copy_context())

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 
-from leakdiff.errors import BadOption
+from leakdiff.errors import BadOption, MissingExtra
 from leakdiff.model.report import Verdict
 from leakdiff.options import Options, make_options
 
@@ -65,6 +66,7 @@ def read_settings(config: pytest.Config) -> Settings:
 
     Raises:
         BadOption: If a value cannot work.
+        MissingExtra: If a package is missing that a report needs.
     """
     mode = _text(config, "leakdiff")
     if mode and mode not in MODES:
@@ -83,7 +85,7 @@ def read_settings(config: pytest.Config) -> Settings:
         options=attrs.evolve(DEFAULTS, **_checked(given)),
         reports=tuple(_report_path(config, text) for text in reports),
         baseline=_path(config, baseline) if baseline else None,
-        write_baseline=_path(config, written) if written else None,
+        write_baseline=_writable(config, "--leakdiff-write-baseline", written) if written else None,
         new_only=new_only,
     )
 
@@ -117,8 +119,16 @@ def _report_path(config: pytest.Config, text: str) -> Path:
     path = _path(config, text)
     if path.suffix not in (".json", ".html"):
         raise BadOption("--leakdiff-report", text, "the path of a .json or .html file")
-    if not path.parent.is_dir():
-        raise BadOption("--leakdiff-report", text, "a path in a folder that exists")
+    if path.suffix == ".html" and find_spec("jinja2") is None:
+        raise MissingExtra("An HTML report", "jinja2", "html")  # now, and not after an hour of tests
+    return _writable(config, "--leakdiff-report", text)
+
+
+def _writable(config: pytest.Config, name: str, text: str) -> Path:
+    """Return a path that looks as if a file could be written to it."""
+    path = _path(config, text)
+    if not path.parent.is_dir() or path.is_dir():
+        raise BadOption(name, text, "the path of a file, in a folder that exists")
     return path
 
 

@@ -18,12 +18,17 @@ def start(config: pytest.Config) -> None:
         session = session_of(config)
     except LeakdiffError as error:
         raise pytest.UsageError(f"leakdiff: {error} [{error.slug}]") from None
-    if session.settings.mode == "once":
+    settings = session.settings
+    if settings.mode == "once":
         from leakdiff.testing.once import Once
 
         config.pluginmanager.register(Once(session), "leakdiff-once")
-    elif session.settings.mode == "repeat":
+    elif settings.mode == "repeat":
         config.pluginmanager.register(Repeat(), "leakdiff-repeat")
+    if (settings.reports or settings.write_baseline) and not hasattr(config, "workerinput"):
+        from leakdiff.testing.files import Files
+
+        config.pluginmanager.register(Files(session), "leakdiff-files")  # last: it writes what the others found
 
 
 class Repeat:

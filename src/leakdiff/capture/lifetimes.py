@@ -1,0 +1,355 @@
+"""What outlives each of many pieces of work that run once: births under a mark that lasts, and what holds them."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import sys
+import time
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import attrs
+
+from leakdiff.capture.kinds import (
+    OWN,
+    Kinds,
+    KindsByIdentity,
+    derives,
+    dict_of_module,
+    make_kinds,
+    module_of,
+    mro_of,
+    type_name,
+)
+from leakdiff.capture.marks import FreezeMark, is_frozen_by_others
+from leakdiff.capture.references import references
+from leakdiff.capture.roots import Roots, find_roots, own_parts
+from leakdiff.capture.walk import Budget, Lengths, Walk
+from leakdiff.model.outlived import belongs_to_runner
+
+Workload = Sequence[tuple[str, Any]]
+
+_WEAK_CACHE = "_abc._abc_data"
+_SHARE = 0.02  # of the time, at most, that goes into collecting what was frozen
+_SECONDS_A_BLOCK = 5e-7  # that a full collection takes for each memory block, before one was measured; the slowest seen
+_LEAST_BYTES = 512  # as of walks: smaller texts do not count as buffers
+_ROOM = 200_000  # containers whose length is remembered: 20 MB
+_MOST_OBJECTS = 50_000_000
+_MOST_SECONDS = 30.0  # of each of the two walks
+_OLDEST = 2
+_YOUNG = (0, 1) if sys.version_info < (3, 14) else (0,)  # the collector of 3.14 keeps old objects in generation 1, too
+
+
+class _Past(Kinds):
+    """Kinds for walks that do not enter what is no leak: the runner's items and reports, and weak caches of ``abc``."""
+
+    def _classify(self, cls: type) -> int:
+        return OWN if is_of_runner(cls) or type_name(cls) == _WEAK_CACHE else super()._classify(cls)
+
+
+class _PastByIdentity(_Past, KindsByIdentity):
+    """The same by the identity of types."""
+
+
+def is_of_runner(cls: type) -> bool:
+    """Tell whether a class belongs to the test runner or to one of its plugins."""
+    if belongs_to_runner(module_of(cls)):
+        return True
+    return any(module_of(base).startswith("_pytest.") for base in mro_of(cls))
+
+
+class _AllLengths(Lengths):
+    """Lengths of small containers, too, where there is room for them."""
+
+    def trim(self, room: int) -> None:
+        """Raise the floor until the table fits."""
+        self.floor = max(self.floor, 1)
+        super().trim(max(room, _ROOM))
+
+
+@attrs.define(eq=False)
+class _FirstWalk(Walk):
+    """A walk for lengths that also notes dicts which gc does not track yet: they will look new when it does.
+
+    Attributes:
+        hidden: Their addresses.
+    """
+
+    hidden: set[int] = attrs.field(factory=set)
+
+    def _remember(self, index: int, obj: object, count: int) -> None:
+        super()._remember(index, obj, count)
+        if type(obj) is dict and not gc.is_tracked(obj):
+            self.hidden.add(id(obj))
+
+
+@attrs.define(eq=False)
+class Survivors:
+    """What outlived the work, live: to be read by an ``OwnerReader`` and let go.
+
+    Attributes:
+        walk: The walk that found it.
+        roots: Where the walk started.
+        alive: How many objects were born in any of the work and are alive.
+    """
+
+    walk: Walk
+    roots: Roots
+    alive: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing old refers to anything new, and no container or buffer has grown."""
+        return not (self.walk.frontier or self.walk.grown or self.walk.buffer_parents)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what was not looked at, in sentences."""
+        spent = self.walk.budget.spent
+        return (spent,) if spent is not None else ()
+
+
+class Lifetimes:
+    """Notes which piece of work each new object was born in, by address; holds no object of the program.
+
+    The heap stays frozen while the work runs, so that only what is new has to be looked at, by the interpreter as
+    well. Where the program itself collects everything, it finds the heap thawed, and so does the rest of that work.
+    """
+
+    def __init__(self) -> None:
+        self.births: dict[int, int] = {}
+        self.lost = 0
+        self._mark = FreezeMark()
+        self._is_marked = False
+        self._is_blind = False
+        self._number = 0
+        self._old: list[
+            None
+        ] = []  # is older than every mark: seen among the new, it says that somebody thawed the heap
+        self._hook = self._before_collection
+        self._hidden: set[int] = set()
+        self._before: Lengths = _AllLengths(floor=0)
+        self._may_thaw = True
+        self._modules = 0
+        self._swept, self._sweep_seconds = 0.0, 0.0
+
+    def begin(self, workload: Workload = ()) -> None:
+        """Walk the heap for the lengths of containers, and set the mark.
+
+        Args:
+            workload: Objects of the program that only the test runner holds, with names: paths may start there.
+        """
+        self._may_thaw = not is_frozen_by_others()
+        walk = _FirstWalk(Budget(_MOST_OBJECTS, _MOST_SECONDS), kinds=_kinds(), lengths=self._before)
+        _walk_from(_roots(workload), walk)
+        self._hidden = walk.hidden
+        self._sweep_seconds = sys.getallocatedblocks() * _SECONDS_A_BLOCK
+        self._swept = time.monotonic()
+        gc.callbacks.append(self._hook)
+        self._freeze()
+
+    def open(self, number: int) -> None:
+        """Begin a piece of work.
+
+        Args:
+            number: Its number, from 1 on.
+        """
+        self._number, self._modules = number, len(sys.modules)
+
+    def close(self) -> None:
+        """End a piece of work: what was born in it and is alive outlived it."""
+        if self._is_marked:
+            gc.collect(1)
+        self._note(self._new())
+        self._freeze()
+        self._sweep_if_due()
+        if self._is_marked:
+            self._mark.again()
+
+    def pause(self) -> None:
+        """Take the mark away while somebody else sets marks: what is born then is not known."""
+        self._is_blind = True
+        self._thaw()
+        self._forget_the_dead()
+
+    def resume(self) -> None:
+        """Set the mark again."""
+        self._freeze()
+
+    def end(self, workload: Workload = ()) -> Survivors:
+        """Take the mark away for good, and walk the heap for who holds what.
+
+        Args:
+            workload: As for ``begin``.
+        """
+        late = frozenset(self._new())  # born after the last piece of work
+        for address in late:
+            self.births.pop(address, None)
+        self.stop()
+        gc.collect()
+        self._forget_the_dead()
+        roots = _roots(workload)
+        walk = Walk(Budget(_MOST_OBJECTS, _MOST_SECONDS), kinds=_kinds(), new=self.births, before=self._before)
+        _walk_from(roots, walk)
+        walk.leave_out(late)
+        self._leave_out_unknown(walk)
+        return Survivors(walk, roots, len(self.births))
+
+    def stop(self) -> None:
+        """Put back everything that was touched; may be called again."""
+        gc.callbacks[:] = [hook for hook in gc.callbacks if hook is not self._hook]
+        self._thaw()
+
+    def _leave_out_unknown(self, walk: Walk) -> None:
+        """Where something was born that was not noted, tell growth only of what was there before."""
+        entries, addresses = self._before.entries, walk.addresses
+        walk.grown = [
+            (index, obj, max(0, was), now)
+            for index, obj, was, now in walk.grown
+            if not self._is_blind or addresses[index] in entries
+        ]
+        if self._is_blind:
+            buffers = {index: obj for index, obj in walk.buffer_parents.items() if addresses[index] in entries}
+            walk.buffer_parents = buffers
+
+    # -- the mark ----------------------------------------------------------------------------------
+
+    def _freeze(self) -> None:
+        if not self._is_marked:
+            self._mark.__enter__()
+            self._is_marked = True
+
+    def _thaw(self) -> None:
+        if self._is_marked and self._may_thaw:
+            self._mark.__exit__(None, None, None)
+            self._is_marked = False
+
+    def _before_collection(self, phase: str, told: Mapping[str, int]) -> None:
+        """Note what is new and thaw the heap before a program collects, so that it frees what it would without us."""
+        if phase != "start" or told["generation"] != _OLDEST or not self._is_marked or not self._may_thaw:
+            return
+        if not _is_automatic():
+            self._note(self._mark.addresses())
+            self._thaw()
+
+    # -- births ------------------------------------------------------------------------------------
+
+    def _new(self) -> Iterator[int]:
+        """Return the addresses of what was born since the mark, or since the full collection that took it away.
+
+        To be consumed by one call into C, as ``FreezeMark.addresses`` says. What is young was born after a collection.
+        """
+        if self._is_marked:
+            return self._mark.addresses()
+        return map(id, itertools.chain.from_iterable(map(gc.get_objects, _YOUNG)))
+
+    def _note(self, addresses: Iterator[int]) -> None:
+        fresh = dict.fromkeys(addresses, self._number)
+        if id(self._old) in fresh:
+            self.lost += 1
+            self._is_blind = True
+            return
+        if len(sys.modules) != self._modules:
+            self._modules = len(sys.modules)
+            for address in _imported(fresh, self._before, self._hidden):
+                del fresh[address]
+                self.births.pop(address, None)  # of what was there before
+        for address in self._hidden & fresh.keys():  # it holds something that gc tracks, and so gc tracks it now
+            self._hidden.remove(address)
+            del fresh[address]
+        self.births.update(fresh)  # a later birth at an address wins
+
+    def _sweep_if_due(self) -> None:
+        """Now and then collect what was frozen, where it takes a small share of the time since the last such sweep."""
+        if not self._may_thaw or self._sweep_seconds > _SHARE * (time.monotonic() - self._swept):
+            return
+        started = time.monotonic()
+        self._thaw()
+        gc.collect()
+        self._forget_the_dead()
+        self._freeze()
+        self._swept = time.monotonic()
+        self._sweep_seconds = self._swept - started
+
+    def _forget_the_dead(self) -> None:
+        """Keep births of what is alive only: an address may be used again."""
+        if not self._may_thaw:
+            return
+        alive = frozenset(self._mark.addresses())
+        for address in self.births.keys() - alive:
+            del self.births[address]
+
+
+def _is_automatic() -> bool:
+    """Tell, as a full collection begins, whether the interpreter wants it: it does so when counts are above thresholds.
+
+    One that the program asks for may come at any count; those above are too short-lived to be met.
+    """
+    counts, thresholds = gc.get_count(), gc.get_threshold()
+    return gc.isenabled() and counts[0] > thresholds[0] and counts[2] > thresholds[2]
+
+
+def _imported(fresh: Mapping[int, int], lengths: Lengths, hidden: set[int]) -> set[int]:
+    """Return addresses of what the modules imported in this piece of work reach: a program keeps its modules.
+
+    Args:
+        fresh: What was born in it.
+        lengths: Takes in how long the containers of those modules are now.
+        hidden: Takes in their dicts that gc does not track.
+    """
+    kinds = KindsByIdentity()
+    modules = [found for found in dict.copy(sys.modules).values() if derives(type(found), types.ModuleType)]
+    pending: list[Any] = [dict_of_module(found) for found in modules if id(dict_of_module(found)) in fresh]
+    seen = {id(found) for found in [*modules, *pending] if id(found) in fresh}
+    del modules
+    while pending:
+        obj = pending.pop()
+        refs = references(obj, kinds)
+        lengths.entries[id(obj)] = len(refs)
+        if type(obj) is dict and not gc.is_tracked(obj):
+            hidden.add(id(obj))
+        lengths.buffers[id(obj)] = sum(map(len, _texts_in(refs)))
+        for ref in refs:
+            if id(ref) not in seen and (id(ref) in fresh or _is_hidden(ref)):
+                seen.add(id(ref))
+                pending.append(ref)
+    return seen & fresh.keys()
+
+
+def _texts_in(refs: Sequence[Any]) -> Iterator[Any]:
+    return (ref for ref in refs if (type(ref) is str or type(ref) is bytes) and len(ref) >= _LEAST_BYTES)
+
+
+def _is_hidden(ref: object) -> bool:
+    """Tell whether an object is a container that gc is not told of: it holds atoms only."""
+    return (type(ref) is dict or type(ref) is tuple) and not gc.is_tracked(ref)
+
+
+def _roots(workload: Workload) -> Roots:
+    """Return the roots, without the frames of this thread: they are the test runner's."""
+    found = find_roots(workload)
+    return Roots(found.first, tuple(root for root in found.then if not root.is_here))
+
+
+def _walk_from(roots: Roots, walk: Walk) -> None:
+    """Walk from all roots but the modules of the test runner."""
+    runners = [root.target for root in roots.first if root.kind == "module" and belongs_to_runner(root.name)]
+    with _collection_paused():
+        walk.from_roots(*roots.targets(), avoid=[*own_parts(), *runners])
+
+
+def _kinds() -> Kinds:
+    return _PastByIdentity() if type(make_kinds()) is KindsByIdentity else _Past()
+
+
+@contextmanager
+def _collection_paused() -> Iterator[None]:
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -1,0 +1,133 @@
+"""What is said of what outlived tests: who holds it, whether that is known to be harmless, and in which order."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from leakdiff.judge.artefacts import artefact_of
+from leakdiff.judge.fingerprint import fingerprint
+from leakdiff.model.outlived import Gain, Outlived, belongs_to_runner
+from leakdiff.model.owner import Owner
+from leakdiff.model.report import Finding, TypeGrowth, Verdict
+from leakdiff.model.signals import Rate
+
+_MOST_TYPES = 8
+_LAST_FAILURE = re.compile(r"sys\.last_(exc|value|traceback|type)(\W.*)?")
+_KEEPS_FOR_ITSELF = "pytest or one of its plugins keeps it for itself"
+_KEEPS_LAST_FAILURE = "pytest keeps the last failure there for a debugger, until the next one"
+
+
+def outlived(gains: Sequence[Gain], owners: Sequence[Owner], tests: Sequence[str]) -> list[Outlived]:
+    """Return what outlived tests, one value for each owner, those that gained from most tests first.
+
+    Args:
+        gains: What was found in the graph.
+        owners: The owner of each.
+        tests: Node ids of the tests; births count them from 1 on.
+    """
+    told = [
+        _outlived(gain, owner, tests, [owners[at].name or "" for at in gain.also])
+        for gain, owner in zip(gains, owners, strict=True)
+        if owner.name is not None
+    ]
+    return merged(told)
+
+
+def merged(found: Iterable[Outlived]) -> list[Outlived]:
+    """Make one of what is told of the same owner, here and in other processes, and order it."""
+    by_owner: dict[tuple[str, str], Outlived] = {}
+    for item in found:
+        key = item.owner, item.owner_type
+        by_owner[key] = _one_of(by_owner[key], item) if key in by_owner else item
+    return sorted(by_owner.values(), key=_most_telling_first)
+
+
+def _most_telling_first(item: Outlived) -> tuple[object, ...]:
+    return (
+        bool(item.kept_by),
+        -(len(item.tests) or item.entries),
+        -item.objects,
+        -item.entries,
+        item.owner,
+        item.owner_type,
+    )
+
+
+def _outlived(gain: Gain, owner: Owner, tests: Sequence[str], also: Sequence[str]) -> Outlived:
+    found, name = gain.found, owner.name or ""
+    counts = Counter(found.types)
+    for entry in owner.entry_types:
+        if gain.untold and entry.name not in counts:
+            counts[entry.name] = round(entry.per_entry * gain.untold)
+    types = sorted(((kind, count) for kind, count in counts.items() if count > 0), key=_named_first)
+    return Outlived(
+        owner=name,
+        owner_type=owner.type,
+        path=_path(owner),
+        objects=found.objects,
+        entries=found.entries,
+        bytes=found.bytes,
+        types=tuple(types[:_MOST_TYPES]),
+        tests=tuple(tests[birth - 1] for birth in gain.births),
+        kept_by=_kept_by(owner),
+        also=tuple(dict.fromkeys(other for other in also if other and other != name)),
+        fingerprint=fingerprint(name, owner.type),
+    )
+
+
+def _named_first(counted: tuple[str, int]) -> tuple[bool, int, str]:
+    return "." not in counted[0], -counted[1], counted[0]
+
+
+def _path(owner: Owner) -> str:
+    first, *rest = owner.steps
+    named = [f"{first.type} {first.label}", *(step.label.strip().removeprefix(".") for step in rest)]
+    if len(owner.steps) > owner.depth:
+        named.append(owner.steps[-1].type)
+    return " ─ ".join(named)
+
+
+def _kept_by(owner: Owner) -> str:
+    """Say why an owner keeps what it gained, where that is known."""
+    if owner.name is not None and _LAST_FAILURE.fullmatch(owner.name):
+        return _KEEPS_LAST_FAILURE
+    if owner.kind in ("module", "class") and belongs_to_runner(owner.steps[0].label):
+        return _KEEPS_FOR_ITSELF
+    known = artefact_of(_as_finding(owner), sys.version_info[:2])
+    return known.reason if known is not None else ""
+
+
+def _as_finding(owner: Owner) -> Finding:
+    return Finding(
+        verdict=Verdict.INCONCLUSIVE,
+        because="",
+        fingerprint="",
+        owner=owner.name,
+        owner_type=owner.type,
+        entries=owner.length,
+        path=owner.steps,
+        depth=owner.depth,
+        types=(TypeGrowth("", 0.0, 0),),
+        key_shape=None,
+        sites=(),
+        per_unit=Rate(objects=0.0, bytes=0.0),
+    )
+
+
+def _one_of(one: Outlived, other: Outlived) -> Outlived:
+    types = Counter(dict(one.types))
+    types.update(dict(other.types))
+    return attrs.evolve(
+        one,
+        objects=one.objects + other.objects,
+        entries=one.entries + other.entries,
+        bytes=one.bytes + other.bytes,
+        types=tuple(sorted(types.items(), key=_named_first)[:_MOST_TYPES]),
+        tests=tuple(dict.fromkeys([*one.tests, *other.tests])),
+        also=tuple(dict.fromkeys([*one.also, *other.also])),
+    )

@@ -1,0 +1,181 @@
+"""What a soak says: a report, and beside it scenarios, what they grow, what comes of it, and what did not run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from leakdiff.model.report import Report, Verdict
+
+
+@attrs.frozen
+class ScenarioRun:
+    """A scenario, and how often it ran.
+
+    Attributes:
+        name: Its name.
+        share: Its share of the mix.
+        units: How often it ran.
+        fault: What strikes it midway, by the name of the function that asks for it; empty if nothing does.
+        struck: How often it did.
+        growth: By owner, what it gains for each unit of this scenario.
+    """
+
+    name: str
+    share: float
+    units: int
+    fault: str = ""
+    struck: int = 0
+    growth: dict[str, float] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Growth:
+    """What one finding grows by for each unit of each scenario.
+
+    Attributes:
+        owner: The owner, or what stands for it.
+        fingerprint: Of the finding.
+        counted: What is counted: ``entries``, ``blocks`` or ``bytes``.
+        rates: By scenario; empty where they could not be told apart.
+        unclear: Positions of the scenarios that could not be told apart.
+        why_not: Why not.
+    """
+
+    owner: str
+    fingerprint: str
+    counted: str
+    rates: tuple[float, ...] = ()
+    unclear: tuple[int, ...] = ()
+    why_not: str = ""
+
+
+@attrs.frozen
+class Projection:
+    """When the memory is full, if all goes on as in the soak.
+
+    Attributes:
+        per_day: What leaks in a day: entries where one owner leaks, else bytes.
+        each: Bytes of an entry; None where several things leak.
+        bytes_per_day: What leaks in a day, in bytes.
+        limit: Bytes at which the process is killed.
+        used: Bytes that are in use now.
+        soonest: Days until then, at least.
+        latest: Days until then, at most.
+    """
+
+    per_day: float
+    each: float | None
+    bytes_per_day: float
+    limit: int
+    used: int
+    soonest: float
+    latest: float
+
+
+@attrs.frozen
+class Ran:
+    """A function that ran.
+
+    Attributes:
+        file: Its file.
+        first: The line its definition starts at, decorators included.
+        name: Its qualified name.
+        lines: Its lines that have code.
+        ran: Those that ran.
+    """
+
+    file: str
+    first: int
+    name: str
+    lines: frozenset[int]
+    ran: frozenset[int]
+
+
+@attrs.frozen
+class NeverRan:
+    """A part of a function that ran, of which no line did.
+
+    Attributes:
+        file: Its file.
+        first: Its first line.
+        last: Its last line.
+        function: The function's qualified name.
+        only: When it would run, such as ``only if not driver.accepted (line 55)``; empty if that is not known.
+    """
+
+    file: str
+    first: int
+    last: int
+    function: str
+    only: str = ""
+
+
+@attrs.frozen
+class SoakReport:
+    """The answer of a soak.
+
+    Attributes:
+        report: What grows and who holds it, as of ``leakdiff.check``.
+        scenarios: The scenarios in their order, with how often they ran.
+        growth: Which scenario grows what, by finding.
+        projection: When the memory is full; None where the numbers do not carry it.
+        unexercised: Parts of functions that did not run in the rounds that were traced.
+        missing_faults: Faults that no scenario had, by the functions that ask for them.
+        traced: Units that were traced to see what runs.
+        seed: Of the random numbers.
+        units: How many units ran, over all scenarios.
+        seconds: How long it took.
+        interrupted: Whether Ctrl-C ended it.
+    """
+
+    report: Report
+    scenarios: tuple[ScenarioRun, ...] = ()
+    growth: tuple[Growth, ...] = ()
+    projection: Projection | None = None
+    unexercised: tuple[NeverRan, ...] = ()
+    missing_faults: tuple[str, ...] = ()
+    traced: int = 0
+    seed: int = 0
+    units: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
+
+    def __str__(self) -> str:
+        return str(self.report)
+
+    def __repr__(self) -> str:
+        return f"<SoakReport {self.verdict}, {len(self.scenarios)} scenario(s), {self.units:,} units>"
+
+    @property
+    def verdict(self) -> Verdict:
+        """The report's verdict."""
+        return self.report.verdict
+
+    def text(self) -> str:
+        """Return all of it as text."""
+        return self.report.text()
+
+    def json(self) -> str:
+        """Return it as JSON: the report's, with a key ``soak``."""
+        from leakdiff.render.soaks import render_json
+
+        return render_json(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what ``json()`` encodes."""
+        from leakdiff.render.soaks import as_dict
+
+        return as_dict(self)
+
+    def expect_clean(self, **arguments: Any) -> None:
+        """Raise unless nothing leaks.
+
+        Args:
+            **arguments: ``baseline`` and ``target``, as for ``Report.expect_clean``.
+
+        Raises:
+            LeakFound: If the verdict is LEAK or NATIVE, by a leak that is not in the baseline, or INCONCLUSIVE.
+        """
+        self.report.expect_clean(**arguments)

@@ -1,0 +1,138 @@
+"""A report, or what a session of tests found, as one page of HTML: no script, and nothing from outside.
+
+What stands on a page is first made of plain texts and numbers, so that it can cross from one process to another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+from leakdiff.errors import MissingExtra
+from leakdiff.model.baseline import novelty_sentence
+from leakdiff.model.report import Finding, Report
+from leakdiff.model.signals import Phase, Round
+from leakdiff.render.text import claim, headline, printable, rows, told
+
+_GAP = re.compile(r"(?<=\S) {3,}")  # what stands in columns on a terminal
+_WIDTH, _HEIGHT, _MARGIN = 120, 24, 2  # of the drawing of a signal
+_WORK = (Phase.MARK, Phase.CONFIRM, Phase.WATCH)  # rounds that measure while the step runs
+_EXACT = (Phase.MARK,)  # those that count nothing but what the step left
+_SIGNALS = {
+    "objects": ("objects", _EXACT),
+    "blocks": ("memory blocks", _WORK),
+    "native_bytes": ("bytes of the C heap", _WORK),
+    "fds": ("open descriptors", _WORK),
+    "threads": ("threads", _WORK),
+}
+
+
+def render_html(report: Report) -> str:
+    """Return a report as a page.
+
+    Raises:
+        MissingExtra: If jinja2 is not installed.
+    """
+    page = as_page(report)
+    return _filled("report.html", {"title": page["headline"], "page": page})
+
+
+def render_session(session: Mapping[str, Any]) -> str:
+    """Return what a session of tests found as a page.
+
+    Args:
+        session: ``title``, ``leakdiff`` and ``python``; ``tests``, each with its ``page`` or the ``lines`` of its text;
+            ``outlived``, owners with their ``rows``; ``others``, ``notes`` and ``cost``. It is made printable here.
+
+    Raises:
+        MissingExtra: If jinja2 is not installed.
+    """
+    notes = [["note", text] for text in session["notes"]]
+    return _filled("session.html", _safe({**session, "notes": notes}))
+
+
+def as_page(report: Report) -> dict[str, Any]:
+    """Return what a page shows of a report, as plain texts and numbers: all that its text says, and the rounds."""
+    page = {
+        "verdict": report.verdict.value,
+        "headline": headline(report).removeprefix("leakdiff: "),
+        "findings": [_finding(finding, report) for finding in told(report)],
+        "signals": [drawn for signal in _SIGNALS for drawn in _drawn(signal, report.rounds)],
+        "also": [list(row) for row in report.also],
+        "confidence": report.confidence,
+        "beside": novelty_sentence(report),
+        "notes": [["note", text] for text in report.not_analysed],
+        "cpu_seconds": report.cost.cpu_seconds,
+        "walked": report.cost.walked,
+        "leakdiff": report.version,
+        "python": report.python,
+    }
+    safe: dict[str, Any] = _safe(page)
+    return safe
+
+
+def _finding(finding: Finding, report: Report) -> dict[str, Any]:
+    return {
+        "verdict": finding.verdict.value,
+        "novelty": finding.novelty.value if finding.novelty else "",
+        "claim": claim(finding, report.unit),
+        "fingerprint": finding.fingerprint,
+        "rows": [[name, _GAP.sub("   ", text)] for name, text in rows(finding, report)],
+    }
+
+
+def _safe(shown: Any) -> Any:
+    """Return it with each text printable: a page in UTF-8 can hold it, and it turns no writing direction."""
+    if isinstance(shown, str):
+        return printable(shown)
+    if isinstance(shown, Mapping):
+        return {name: _safe(held) for name, held in shown.items()}
+    return [_safe(held) for held in shown] if isinstance(shown, list | tuple) else shown
+
+
+# -- drawings --------------------------------------------------------------------------------------
+
+
+def _drawn(signal: str, measured: Sequence[Round]) -> list[dict[str, Any]]:
+    """Draw one signal's level over the units of work; nothing where it never changed."""
+    name, phases = _SIGNALS[signal]
+    seen = [each for each in measured if each.phase in phases]
+    gains = [each.of(signal) for each in seen]
+    if not any(gains):
+        return []
+    units = [0, *accumulate(each.units for each in seen)]
+    said = f"{sum(gains):+,} {name} over {units[-1]:,} units of work in {len(seen):,} rounds"
+    return [{"name": name, "said": said, "points": _points(units, [0, *accumulate(gains)])}]
+
+
+def _points(across: Sequence[int], up: Sequence[int]) -> str:
+    """Return a line as SVG has it; both are brought to the size of the drawing."""
+    low, high = min(up), max(up)
+    right, above = _WIDTH - 2 * _MARGIN, _HEIGHT - 2 * _MARGIN
+    pairs = zip(across, up, strict=True)
+    return " ".join(
+        f"{_MARGIN + right * (x / across[-1]):.1f},{_MARGIN + above * ((high - y) / (high - low)):.1f}"
+        for x, y in pairs
+    )
+
+
+# -- pages -----------------------------------------------------------------------------------------
+
+
+def _filled(name: str, shown: Mapping[str, Any]) -> str:
+    try:
+        import jinja2
+    except ImportError as error:
+        raise MissingExtra("An HTML report", "jinja2", "html") from error
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("leakdiff.render"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    drawing = {"width": _WIDTH, "height": _HEIGHT}
+    return templates.get_template(name).render(drawing=drawing, **shown)
