@@ -655,6 +655,25 @@ def test_an_object_that_goes_passes(inner: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["note: *test_logged: app.Driver was expected to be gone, and only pytest holds it*"])
 
 
+def test_what_pytest_holds_does_not_excuse_others(inner: pytest.Pytester) -> None:
+    """Where there are more references than those of pytest, C code is said to hold the object."""
+    result = run(
+        inner,
+        """
+        import ctypes, logging
+
+        def test_logged_and_leaked(leakdiff):
+            driver = app.Driver()
+            logging.getLogger("of the test").warning("with %s", driver)
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(driver))
+            leakdiff.expect_gone(driver, grace=0)
+        """,
+    )
+
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["leakdiff: ALIVE  app.Driver should be gone, and no path leads to it"])
+
+
 def test_a_variable_of_the_test_is_told_apart(inner: pytest.Pytester) -> None:
     """Checked before the test has ended, an object may be alive by its own variable: delete that."""
     result = run(
@@ -864,6 +883,48 @@ def test_expectations_are_checked_in_each_pass(inner: pytest.Pytester) -> None:
             "leakdiff: Whether app.Driver is gone would be told at the end of the test*bad-rounds[]]",
         ]
     )
+
+
+def test_the_fixture_leaves_nothing_with_pytest(inner: pytest.Pytester) -> None:
+    """However many tests have it: no plugin, no check and no thread outlives its test."""
+    inner.makeconftest(
+        """
+        import gc, _thread
+
+        def pytest_sessionfinish():
+            from leakdiff.testing.fixture import Leakdiff
+
+            gc.collect()
+            alive = sum(type(found) is Leakdiff for found in gc.get_objects())
+            print(f"alive: {alive}, threads: {_thread._count()}")
+        """
+    )
+    result = run(
+        inner,
+        f"""
+        @pytest.mark.parametrize("number", range(30))
+        def test_passes(leakdiff, number):
+            driver = app.Driver()
+            leakdiff.expect_gone(driver)
+            leakdiff.watch_container("app.inflight")
+            with leakdiff.no_growth():
+                app.look()
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_loop(leakdiff, number):
+            for _ in leakdiff.rounds({FAST}):
+                app.look()
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_fails(leakdiff, number):
+            for _ in leakdiff.rounds({FAST}):
+                break
+        """,
+        settled=False,
+    )
+
+    result.assert_outcomes(passed=33, failed=3)
+    result.stdout.fnmatch_lines(["*alive: 0, threads: 0"])
 
 
 def test_tests_that_check_themselves_are_not_repeated(inner: pytest.Pytester) -> None:

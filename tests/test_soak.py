@@ -285,6 +285,64 @@ def test_setup_and_teardown_run_once_and_the_loop_lives_throughout() -> None:
     assert run_fresh(source) == ["STABLE", ["setup", "teardown"], 1]
 
 
+def test_a_leak_of_the_c_heap_has_its_scenario_too() -> None:
+    """What no Python object owns is told by bytes for each unit of each scenario."""
+    source = """
+    import ctypes, json
+    import leakdiff
+
+    malloc = ctypes.CDLL(None).malloc
+    malloc.restype = ctypes.c_void_p
+
+
+    def draws():
+        malloc(4_000)
+
+
+    def nothing():
+        pass
+
+
+    report = leakdiff.soak([leakdiff.Scenario(nothing, weight=3), draws], duration=4, rate=2_000, limit="1G")
+    print(json.dumps({"plain": report.as_dict(), "text": report.text()}))
+    """
+    told = run_fresh(source)
+    (growth,) = told["plain"]["soak"]["growth"]
+
+    assert told["plain"]["verdict"] == "NATIVE"
+    assert growth["counted"] == "bytes"
+    assert growth["per_scenario"]["nothing"] == 0
+    assert growth["per_scenario"]["draws"] == pytest.approx(4_000, rel=0.1)
+    assert " a day the limit of 1.0 GiB is reached in " in told["text"]
+
+
+def test_a_program_that_is_traced_is_told_why_lines_are_missing() -> None:
+    """Where coverage or a debugger traces, the rest of the soak goes on, and theirs is left in place."""
+    source = """
+    import json, sys
+    import leakdiff
+
+
+    def theirs(*_):
+        return None
+
+
+    def serve(fails=False):
+        if fails:
+            raise LookupError
+
+
+    sys.settrace(theirs)
+    report = leakdiff.soak(serve, units=1_000)
+    print(json.dumps([report.verdict, list(report.report.not_analysed), sys.gettrace() is theirs]))
+    """
+    verdict, notes, is_theirs = run_fresh(source)
+
+    assert verdict == "STABLE"
+    assert "which lines ran was not looked at: a trace function is in use" in notes
+    assert is_theirs
+
+
 # -- failures --------------------------------------------------------------------------------------
 
 

@@ -41,16 +41,18 @@ def test_rates_that_made_the_gains_are_found_again(rates: list[float]) -> None:
     assert found.rates == pytest.approx(rates, rel=1e-6, abs=1e-6 * max([*rates, 1e-9]))
 
 
-@given(st.lists(st.floats(-1_000, 1_000), min_size=len(COUNTS), max_size=len(COUNTS)))
-def test_no_better_fit_that_is_not_negative_exists(gains: list[float]) -> None:
+ROWS = st.lists(st.tuples(*[st.integers(0, 100)] * 3, st.integers(-1_000, 1_000)), min_size=3, max_size=12)
+
+
+@given(ROWS)
+def test_no_better_fit_that_is_not_negative_exists(rows: list[tuple[int, ...]]) -> None:
     """No rate is negative, and the conditions of Karush, Kuhn and Tucker hold: what is zero would only hurt."""
-    found = fit(COUNTS, gains)
-    left = [
-        gain - sum(r * c for r, c in zip(found.rates, row, strict=True))
-        for gain, row in zip(gains, COUNTS, strict=True)
-    ]
-    slopes = [sum(row[i] * one for row, one in zip(COUNTS, left, strict=True)) for i in range(3)]
-    tiny = 1e-5 * max(1.0, *map(abs, gains)) * 400
+    counts, gains = [row[:3] for row in rows], [row[3] for row in rows]
+    found = fit(counts, gains)
+    fitted = [sum(rate * count for rate, count in zip(found.rates, row, strict=True)) for row in counts]
+    left = [gain - one for gain, one in zip(gains, fitted, strict=True)]
+    slopes = [sum(row[i] * one for row, one in zip(counts, left, strict=True)) for i in range(3)]
+    tiny = 1e-6 * (1 + sum(count * abs(gain) for row, gain in zip(counts, gains, strict=True) for count in row))
 
     assert min(found.rates) >= 0
     assert all(slope <= tiny for slope in slopes)

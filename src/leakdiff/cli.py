@@ -1,4 +1,4 @@
-"""The command line: ``leakdiff check``, ``soak``, ``diff``, ``show``, ``trend``, ``store``, ``cause``, ``demo``, ``selftest``."""
+"""The command line: ``leakdiff check``, ``soak``, ``diff``, ``show``, ``trend``, ``store``, ``cause`` and so on."""
 
 from __future__ import annotations
 

@@ -82,8 +82,6 @@ def _number(name: str, text: str) -> object:
 
 
 def _scenarios(module: ModuleType, place: str) -> object:
-    from leakdiff.soaking.scenarios import Scenario
-
     if not hasattr(module, _NAME):
         raise TargetNotFound(
             f"The list {_NAME!r}",
@@ -91,7 +89,7 @@ def _scenarios(module: ModuleType, place: str) -> object:
             "Define it: scenarios = [leakdiff.Scenario(...), ...], or a function that returns such a list.",
         )
     found = module.scenarios
-    return found() if callable(found) and not isinstance(found, Scenario) else found
+    return found() if callable(found) else found
 
 
 def _deliver(found: SoakReport, path: str | None) -> int:

@@ -29,7 +29,8 @@ Scenarios = Scenario | Faulty | Callable[[], Any] | Sequence[Scenario | Faulty |
 
 _ROUNDS = 5
 _IF_IT_GROWS = 30  # rounds that it takes to say what, who and by which scenario
-_IF_NOT_AGAIN = 16  # rounds' worth of what is left that another look may take: it leaves room for some of these
+_IF_STABLE = 24  # the same where nothing has grown so far: it may take a little longer than there is time for
+_LEAST_SHARE = 3  # a look with fewer units than this part of the largest says nothing new
 _USUAL_UNITS = 101
 _OF_THE_RAREST = 8  # units of the rarest scenario that a round should have
 _CALIBRATED = 0.1  # seconds after which the time of a unit is known well enough
@@ -179,9 +180,9 @@ class _Run:
         verdict = self._last.report.verdict if self._last is not None else Verdict.INCONCLUSIVE
         if verdict in ACCUSING:
             return 0
-        room = self._left() // (_IF_NOT_AGAIN if verdict is Verdict.STABLE else _IF_IT_GROWS)
+        room = self._left() // (_IF_STABLE if verdict is Verdict.STABLE else _IF_IT_GROWS)
         following = min(another_prime(another_prime(units)), _prime_below(room))
-        return following if 2 * following >= self._largest else 0
+        return following if _LEAST_SHARE * following >= self._largest else 0
 
     # -- looks ---------------------------------------------------------------------------------------
 

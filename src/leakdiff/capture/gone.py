@@ -204,35 +204,41 @@ class BlockMark:
         if mark is not None:
             mark.__exit__(None, None, None)
 
-    def held(self, budget: Budget, workload: Workload) -> Held | None:
-        """Return what was born since the mark and is held by something old; None if there is nothing.
+    def births(self) -> dict[int, int]:
+        """Return the addresses of what was born since the mark and is alive, after a collection.
 
-        What only the local variables of running functions of this thread refer to is in flight, and modules that were
-        imported meanwhile stay with the program: both are left out, with all that only they hold.
-
-        Args:
-            budget: What the walk may cost.
-            workload: Objects of the program that only the test runner holds, with names: paths may start there.
+        Modules that were imported meanwhile stay with the program: what they reach is left out.
 
         Raises:
             CannotMeasure: If the heap was frozen by someone else, and the block ran a full collection.
         """
-        births = self._births(self._mark) if self._mark is not None else {}
-        if not births:
-            return None
-        held = _look_for(births, budget, _kinds_past_runner(), find_roots(workload))
-        return held if held is not None and not held.is_local else None
-
-    def _births(self, mark: Mark) -> dict[int, int]:
-        mark.collect()
-        cohort = mark.cohort()
+        if self._mark is None:
+            return {}
+        self._mark.collect()
+        cohort = self._mark.cohort()
         births = dict.fromkeys(map(id, cohort), 1)
-        _leave_out(births, [found for name, found in _modules().items() if name not in self._modules])
+        modules = _modules()
+        imported = modules.keys() - self._modules
+        if imported:
+            _leave_out(births, list(map(modules.__getitem__, imported)))
         if not _DICTS_ARE_TRACKED:
             for obj in cohort:
                 if type(obj) is dict:
                     births.pop(id(obj), None)
         return births
+
+    def held(self, births: Mapping[int, int], budget: Budget, workload: Workload) -> Held | None:
+        """Return what something old holds of what was born; None if there is nothing.
+
+        What only the local variables of running functions of this thread refer to is in flight, and left out.
+
+        Args:
+            births: What was born, by address.
+            budget: What the walk may cost.
+            workload: Objects of the program that only the test runner holds, with names: paths may start there.
+        """
+        held = _look_for(births, budget, _kinds_past_runner(), find_roots(workload))
+        return held if held is not None and not held.is_local else None
 
 
 def _modules() -> dict[str, Any]:

@@ -204,7 +204,9 @@ def orphan_references(newborn: Newborn, found: Accumulation) -> str:
 def reproduce(workload: Workload, units: int) -> str:
     """Return a command that shows the growth again, or a short script where a command line cannot name the workload."""
     callables = dict(workload.roots())
-    step = callables["step"]
+    step = callables.get("step")
+    if step is None:  # a soak, whose scenarios are several
+        return ""
     if type(step) is not types.FunctionType:
         return _script({}, callables, units)
     home = _function["__globals__"].__get__(step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import functools
 import inspect
 import random
 import types
@@ -12,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from leakdiff.capture.kinds import dict_of_type, mro_of
+from leakdiff.capture.kinds import dict_of_type, mro_of, qualname_of
 from leakdiff.capture.midcalls import Midcalls
 from leakdiff.errors import BadScenario, CannotMeasure
 from leakdiff.source.cleanups import Cleanups
@@ -131,11 +132,14 @@ def _refuse_unusable(function: object, fault: Fault) -> None:
         raise BadScenario(fault.value, f"it is given a {type(function).__name__}", "Give it a function.")
 
 
-def name_of(function: object) -> str:
+def name_of(function: Any) -> str:
     """Return what to call a function: its name, or its class's where it is no function."""
-    while hasattr(function, "func"):  # of a partial
+    while type(function) is functools.partial:
         function = function.func
-    return str(getattr(function, "__name__", None) or type(function).__name__)
+    if type(function) is types.MethodType:
+        function = function.__func__
+    is_function = type(function) is types.FunctionType or type(function) is types.BuiltinFunctionType
+    return str(function.__name__) if is_function else qualname_of(type(function))
 
 
 def is_coroutine_function(function: object) -> bool:

@@ -47,19 +47,21 @@ class Scenario:
     @property
     def plain(self) -> Callable[[], Any]:
         """The function without its fault."""
-        return self.function.function if isinstance(self.function, Faulty) else self.function
+        function: Any = self.function
+        plain: Callable[[], Any] = function.function if type(function) is Faulty else function
+        return plain
 
     @property
     def fault(self) -> Fault | None:
         """What strikes it."""
-        return self.function.fault if isinstance(self.function, Faulty) else None
+        return self.function.fault if type(self.function) is Faulty else None
 
     @property
     def called(self) -> str:
         """What reports call it."""
         if self.name is not None:
             return self.name
-        return self.function.name if isinstance(self.function, Faulty) else name_of(self.function)
+        return self.function.name if type(self.function) is Faulty else name_of(self.function)
 
 
 def refuse_arguments(name: str, function: object) -> None:
@@ -82,21 +84,21 @@ def refuse_arguments(name: str, function: object) -> None:
         raise BadScenario(name, f"it requires {', '.join(needed)}", "Give a function without arguments: a lambda, say.")
 
 
-def listed(given: object) -> tuple[Scenario, ...]:
+def listed(given: Any) -> tuple[Scenario, ...]:
     """Return scenarios from what a user gives: one or several, functions among them; names are made distinct.
 
     Raises:
         BadScenario: If there are none, or something else is among them.
     """
-    some = tuple(given) if isinstance(given, list | tuple) else (given,)
+    some = tuple(given) if type(given) in (list, tuple) else (given,)
     if not some:
         raise BadScenario("scenarios", "the list is empty", "Give one scenario at least.")
-    made = [one if isinstance(one, Scenario) else Scenario(_callable(one)) for one in some]
+    made = [one if type(one) is Scenario else Scenario(_callable(one)) for one in some]
     return tuple(_renamed(made))
 
 
 def _callable(given: object) -> Any:
-    if isinstance(given, Faulty) or callable(given):
+    if type(given) is Faulty or callable(given):
         return given
     raise BadScenario(
         "scenarios", f"a {type(given).__name__} is among them", "Give functions, or leakdiff.Scenario(...)."
@@ -132,7 +134,7 @@ class Running:
     def of(cls, scenario: Scenario, seed: int) -> Running:
         """Make a scenario ready to run."""
         striker = None
-        if isinstance(scenario.function, Faulty):
+        if type(scenario.function) is Faulty:
             drawn = random.Random(f"{seed} {scenario.called}")  # noqa: S311 - so that the run can be repeated
             striker = Striker(scenario.function, scenario.called, drawn)
         return cls(scenario, is_coroutine_function(scenario.plain), striker)

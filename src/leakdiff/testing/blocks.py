@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from leakdiff.capture.gone import BlockMark
@@ -46,7 +47,8 @@ class NoGrowth:
         __tracebackhide__ = True
         started = time.thread_time()
         try:
-            blocks = self._blocks() if is_well and not self.is_repeated else []
+            births = self._mark.births() if is_well and not self.is_repeated else {}
+            blocks = self._blocks(births) if births else []
         except LeakdiffError as error:
             refuse_error(error)
         finally:
@@ -57,9 +59,9 @@ class NoGrowth:
         if is_well and not self.is_repeated:
             self._scene.passes("no_growth", "STABLE", "nothing born in the block outlived it", cost)
 
-    def _blocks(self) -> list[Block]:
+    def _blocks(self, births: Mapping[int, int]) -> list[Block]:
         budget = self._scene.budget(self.demands.options)
-        held = self._mark.held(budget, self._scene.workload())
+        held = self._mark.held(births, budget, self._scene.workload())
         if budget.spent is not None:
             self._scene.session.note(f"{self._scene.item.nodeid}: {budget.spent}; what lies beyond was not looked at")
         if held is None:

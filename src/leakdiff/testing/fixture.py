@@ -21,6 +21,9 @@ from leakdiff.testing.session import session_of
 from leakdiff.testing.settings import Demands, make_demands
 from leakdiff.testing.verdict import conclude, refuse_error
 
+_PLUGIN = "leakdiff-bodies"
+_KEY = pytest.StashKey["Leakdiff"]()
+
 
 class Leakdiff:
     """Checks of parts of one test; a check that finds a leak fails the test with its report."""
@@ -29,21 +32,24 @@ class Leakdiff:
         self._item: pytest.Item = request.node
         self._session = session_of(request.config)
         self._scene = Scene(self._session, self._item)
-        self._end = _EndOfBody(self)
         self._expected: list[ExpectGone | ContainerWatch] = []
         self._blocks: list[NoGrowth] = []
         self._rounds: Rounds | None = None
         self._left = 0  # in which pass a loop was left
 
     def __enter__(self) -> Self:
-        self._item.config.pluginmanager.register(self._end)
+        plugins = self._item.config.pluginmanager
+        if not plugins.has_plugin(_PLUGIN):  # once: pytest remembers every plugin for good
+            plugins.register(_EndsOfBodies(), _PLUGIN)
+        checks: Leakdiff = self
+        self._item.stash[_KEY] = checks
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let go of everything."""
-        self._item.config.pluginmanager.unregister(self._end)
+        del self._item.stash[_KEY]
         self._give_up()
 
     # -- repeating ---------------------------------------------------------------------------------
@@ -232,10 +238,6 @@ class Leakdiff:
         if is_well:
             self._refuse_left_loop()
 
-    def is_of(self, item: pytest.Item) -> bool:
-        """Tell whether these are the checks of a test."""
-        return item is self._item
-
     def end_body(self) -> None:
         """Check what was expected of a body that has passed."""
         __tracebackhide__ = True
@@ -295,22 +297,20 @@ class _Block:
         self._checks.end_block(self._block, is_well=kind is None)
 
 
-class _EndOfBody:
-    """A plugin for the length of one test: tells the fixture that the body has ended, each time it is run."""
-
-    def __init__(self, checks: Leakdiff) -> None:
-        self._checks = checks
+class _EndsOfBodies:
+    """A plugin that tells the fixture of a test when its body has ended, each time it is run."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object:
         """Check what the body expected."""
         __tracebackhide__ = True
-        if not self._checks.is_of(pyfuncitem):
+        checks = pyfuncitem.stash.get(_KEY, None)
+        if checks is None:
             return (yield)
         try:
             result = yield
         except BaseException:
-            self._checks.fail_body()
+            checks.fail_body()
             raise
-        self._checks.end_body()
+        checks.end_body()
         return result

@@ -64,7 +64,7 @@ def _returns_taken(item: pytest.Function, take: Callable[[object], object]) -> I
 
 def _returned(item: pytest.Item, returned: object) -> object:
     """Return what a test returned, if that can be soaked."""
-    is_one = isinstance(returned, Scenario | Faulty | list | tuple) or callable(returned)
+    is_one = type(returned) in (Scenario, Faulty, list, tuple) or callable(returned)
     if not is_one:
         todo = "Return a function, a leakdiff.Scenario(...), or a list of them."
         refuse_error(BadScenario(f"of {item.nodeid}", f"the test returned a {type(returned).__name__}", todo))
