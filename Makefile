@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
 OTHERS = 3.12 3.13 3.14
 
-.PHONY: help demo test pytest test-others test-all accuracy mutations sensitivity bench trends suites fleet sid coverage clean
+.PHONY: help demo test pytest test-others test-all accuracy mutations sensitivity bench bench-plugin trends suites fleet sid coverage clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo 'make mutations    how often leakdiff is right, on programs with one thing broken'
 	@echo 'make sensitivity  how small a leak is seen, and in how many units'
 	@echo 'make bench        what leakdiff costs, beside its peers'
+	@echo 'make bench-plugin what the pytest plugin costs, beside its peers'
 	@echo 'make trends       how soon a trend finds a leak, on 200 histories with noise'
 	@echo 'make suites       the test suites of other packages, with and without pytest --leakdiff'
 	@echo 'make fleet        a 72-hour history of six replicas, and what the trend says of it'
@@ -75,6 +76,9 @@ sensitivity: $(VENV)/.leakdiff
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+bench-plugin: $(VENV)/.test $(VENV)/.bench
+	$(BIN)/python benchmarks/bench_plugin.py $(ARGS)
 
 trends: $(VENV)/.leakdiff
 	$(BIN)/python benchmarks/trends.py $(ARGS)

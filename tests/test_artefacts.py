@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from leakdiff.judge.artefacts import ARTEFACTS, artefact_of
+from leakdiff.judge.artefacts import ARTEFACTS, artefact_of, runs_in_pytest
 from reported import REPORTED, seen
 
 PYTHON = (3, 13)
@@ -136,12 +136,87 @@ def test_the_caches_of_the_table_exist(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "slug"),
+    ("path", "depth", "slug"),
     [
-        ("app: module ─ .send: unittest.mock.MagicMock ─ ._mock_children: dict", "mock-children"),
-        ("app: module ─ .send: unittest.mock.Mock ─ .call_args_list: unittest.mock._CallList", "mock-calls"),
+        ("app: module ─ .send: unittest.mock.MagicMock ─ ._mock_children: dict", 3, "mock-children"),
+        ("app: module ─ .send: unittest.mock.Mock ─ .call_args_list: unittest.mock._CallList", 3, "mock-calls"),
+        ("unittest.mock._patch: class ─ ._active_patches: list ─ [*]: unittest.mock._patch", 2, "mock-patches"),
+        (
+            "warnings: module ─ ._showwarnmsg_impl: builtin_function_or_method ─ .__self__: list",
+            3,
+            "warnings-recorded",
+        ),
     ],
 )
-def test_what_a_mock_remembers_is_a_leak_with_a_note(path: str, slug: str) -> None:
-    """A mock that lives as long as the program grows for ever: who keeps it can reset it."""
-    assert told(path, 3) == (slug, False)
+def test_what_a_tool_of_tests_remembers_is_excused_in_tests_only(path: str, depth: int, slug: str) -> None:
+    """A mock that lives as long as the program grows for ever: who keeps it can reset it. A test ends."""
+    assert told(path, depth) == (slug, False)
+
+    artefact = artefact_of(seen(path, depth=depth).finding, PYTHON)
+
+    assert artefact is not None
+    assert artefact.does_excuse(in_test=True)
+    assert not artefact.does_excuse(in_test=False)
+
+
+@pytest.mark.parametrize(
+    ("path", "depth", "slug"),
+    [
+        ("fixture: pytest ─  monkeypatch: _pytest.monkeypatch.MonkeyPatch ─ ._setattr: list", 3, "pytest-monkeypatch"),
+        ("fixture: pytest ─  capsys: _pytest.capture.CaptureFixture ─ ._captured_out: str", 3, "pytest-capture"),
+        ("test: pytest ─ .user_properties: list", 2, "pytest-properties"),
+        ("test: pytest ─  self: test_app.TestCase ─ ._cleanups: list ─ [*]: tuple", 3, "unittest-cleanups"),
+        (
+            "case: module ─ .state: _pytest.runner.SetupState ─ .stack: dict ─ [*]: tuple ─ [*]: list",
+            5,
+            "pytest-finalizers",
+        ),
+        (
+            "case: module ─ .reporter: _pytest.terminal.TerminalReporter ─ .stats: dict ─ [*]: list",
+            4,
+            "pytest-subtests",
+        ),
+        ("case: module ─ .state: _pytest.config.Config ─ ._cleanup: list", 3, "pytest"),
+    ],
+)
+def test_what_pytest_keeps_for_a_test_is_excused(path: str, depth: int, slug: str) -> None:
+    """What fixtures of pytest, its reports and unittest keep until a test ends is theirs."""
+    assert told(path, depth) == (slug, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "depth"),
+    [
+        ("fixture: pytest ─  cache: dict ─ [*]: list", 2),
+        ("fixture: pytest ─  hub: app.Hub ─ .items: list", 3),
+        ("test: pytest ─  self: test_app.TestApp ─ .seen: list", 3),
+        ("test: pytest ─  self: test_app.TestApp ─ .hub: app.Hub ─ ._cleanups: list", 4),
+        ("test: pytest ─ .seen: list", 2),
+        ("case: module ─ .stash: _pytest.stash.Stash ─ ._storage: dict ─ [*]: list", 4),
+        ("app: module ─ ._cleanups: list", 2),
+    ],
+)
+def test_what_a_test_fills_is_its_own(path: str, depth: int) -> None:
+    """The value of a fixture, the attributes of a test's own object and what is put into a stash are not pytest's."""
+    assert told(path, depth) is None
+
+
+def test_what_tests_can_do_without_has_a_remedy() -> None:
+    """For each tool that a repeated body can avoid to feed, the table says how."""
+    feedable = [artefact for artefact in ARTEFACTS if artefact.slug.startswith(("pytest-", "unittest-", "mock-"))]
+
+    assert len(feedable) > 10
+    assert [artefact.slug for artefact in feedable if not artefact.remedy] == ["pytest-assertions"]
+    assert [artefact.slug for artefact in ARTEFACTS if artefact.in_tests and not artefact.remedy] == []
+
+
+def test_pytest_is_known_to_run() -> None:
+    """This is a test."""
+    assert runs_in_pytest()
+
+
+def test_a_process_that_a_test_starts_is_no_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It inherits pytest's variable, and has not imported pytest."""
+    monkeypatch.delitem(sys.modules, "_pytest.runner")
+
+    assert not runs_in_pytest()

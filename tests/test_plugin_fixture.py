@@ -9,8 +9,8 @@ import threading
 from textwrap import dedent
 
 import pytest
-from tests.fresh import run_fresh
 
+from fresh import run_fresh
 from leakdiff.capture.lookup import how_far
 from leakdiff.errors import BadRounds
 from leakdiff.model.report import Verdict

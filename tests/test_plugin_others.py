@@ -90,6 +90,7 @@ def test_the_suite_says_the_same(tmp_path_factory: pytest.TempPathFactory, optio
     assert inner.outcomes == OUTCOMES
     assert found(inner) == LEAKS
     assert "frozen: False" in inner.out
+    assert ("randomly-seed" in inner.out) == ("randomly" in options)
 
 
 @pytest.mark.skipif(int(pytest.__version__.split(".")[0]) >= 9, reason="pytest-forked itself fails with pytest 9")

@@ -7,7 +7,9 @@ import pytest
 from inner_session import Inner, run_inner
 
 KEEPING = """
+    import json
     import logging
+    import time
     import unittest
     import warnings
     from unittest import mock
@@ -105,6 +107,18 @@ KEEPING = """
 
     def test_warns_into_the_registry():
         warnings.warn(f"run {next(runs)}")
+
+    def test_patches_what_we_use(monkeypatch):
+        monkeypatch.setattr(json, "dumps", None)
+        monkeypatch.setattr(json, "loads", None)
+        monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+
+    @pytest.fixture
+    def stopped_clock(monkeypatch):
+        monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+
+    def test_leaks_while_time_stands_still(stopped_clock):
+        LEAK.append([0])
 
     def test_raises():
         with pytest.raises(LookupError):
@@ -218,6 +232,13 @@ def test_the_registry_of_warnings_is_the_programs(inner: Inner) -> None:
     assert inner.outcomes[test] == "failure"
     assert inner.leaks(test) == ["test_kept.__warningregistry__"]
     assert WARNINGS in inner.kept(test)
+
+
+def test_a_test_may_patch_what_leakdiff_uses(inner: Inner) -> None:
+    """Neither a json module that is patched nor a clock that stands still keeps a leak from being told."""
+    assert inner.verdict("test_patches_what_we_use") == "STABLE"
+    assert inner.outcomes["test_leaks_while_time_stands_still"] == "failure"
+    assert inner.leaks("test_leaks_while_time_stands_still") == ["test_kept.LEAK"]
 
 
 # -- the tool decides ------------------------------------------------------------------------------

@@ -34,7 +34,6 @@ _LEAST_SHARE = 3  # a look with fewer units than this part of the largest says n
 _USUAL_UNITS = 101
 _OF_THE_RAREST = 8  # units of the rarest scenario that a round should have
 _CALIBRATED = 0.1  # seconds after which the time of a unit is known well enough
-_FIRST_UNITS = 11
 _PATIENCE = 0.08  # share of the time that is spent on watching whether an owner stops
 _LEAST_PATIENCE, _MOST_PATIENCE = 0.1, 1.5  # seconds
 _ATTRIBUTION = 0.2  # share of the time in which it is told which scenario makes it grow
@@ -43,6 +42,7 @@ _TRACED_SECONDS = 1.0
 _TRACED_SHARE = 0.1
 _TRACED_ROUNDS = 3
 _MOST_TRACED = 5_000
+_TRACED_AT_ONCE = 11
 
 
 def soak(  # noqa: PLR0913 - each is a knob of its own
@@ -154,8 +154,9 @@ class _Run:
     def _warm_up(self) -> int:
         """Set up, see how long a unit takes, and return how many a round shall have."""
         self.traffic.set_up()
-        units, wall = _FIRST_UNITS, 0.0
-        while wall < _CALIBRATED and units <= max(_FIRST_UNITS, self._left() // (2 * _IF_IT_GROWS)):
+        self.traffic.run(1, "the warm-up")  # with imports, and with learning where faults can strike
+        units, wall = 1, 0.0
+        while wall < _CALIBRATED and units <= max(1, self._left() // (2 * _IF_IT_GROWS)):
             started = time.monotonic()
             self.traffic.run(units, "the warm-up")
             wall = time.monotonic() - started
@@ -178,9 +179,9 @@ class _Run:
     def _following(self, units: int) -> int:
         """Return how many units the rounds of another look shall have; 0 if there shall be none."""
         verdict = self._last.report.verdict if self._last is not None else Verdict.INCONCLUSIVE
-        if verdict in ACCUSING:
-            return 0
         room = self._left() // (_IF_STABLE if verdict is Verdict.STABLE else _IF_IT_GROWS)
+        if verdict in ACCUSING or room < 1:
+            return 0
         following = min(another_prime(another_prime(units)), _prime_below(room))
         return following if _LEAST_SHARE * following >= self._largest else 0
 
@@ -225,12 +226,13 @@ class _Run:
             return (), 0
         seconds = min(_TRACED_SECONDS, _TRACED_SHARE * (self.plan.duration or math.inf))
         deadline = time.monotonic() + seconds
+        at_once = max(1, min(_TRACED_AT_ONCE, int(seconds / max(self._seconds_per_unit, 1e-9))))
         wanted = min(_MOST_TRACED, _TRACED_ROUNDS * self._largest)
         self.traffic.is_alone = True
         try:
             with lines:
                 while self.traffic.units - before < wanted and time.monotonic() < deadline:
-                    self.traffic.run(_FIRST_UNITS, "the round traced by line")
+                    self.traffic.run(at_once, "the round traced by line")
         except KeyboardInterrupt:
             self._note("which lines ran was not looked at to the end: it was interrupted")
         finally:

@@ -123,11 +123,8 @@ class Lifetimes:
         self.lost = 0
         self._mark = FreezeMark()
         self._is_marked = False
-        self._is_blind = False
         self._number = 0
-        self._old: list[
-            None
-        ] = []  # is older than every mark: seen among the new, it says that somebody thawed the heap
+        self._old: list[None] = []  # older than every mark: seen among the new, it says that somebody thawed the heap
         self._hook = self._before_collection
         self._hidden: set[int] = set()
         self._before: Lengths = _AllLengths(floor=0)
@@ -143,7 +140,8 @@ class Lifetimes:
         """
         self._may_thaw = not is_frozen_by_others()
         walk = _FirstWalk(Budget(_MOST_OBJECTS, _MOST_SECONDS), kinds=_kinds(), lengths=self._before)
-        _walk_from(_roots(workload), walk)
+        roots = _roots(workload)
+        _walk_from(roots, walk, [*_runners(roots), *_of_stdlib(roots)])
         self._hidden = walk.hidden
         self._sweep_seconds = sys.getallocatedblocks() * _SECONDS_A_BLOCK
         self._swept = time.monotonic()
@@ -170,7 +168,6 @@ class Lifetimes:
 
     def pause(self) -> None:
         """Take the mark away while somebody else sets marks: what is born then is not known."""
-        self._is_blind = True
         self._thaw()
         self._forget_the_dead()
 
@@ -188,31 +185,33 @@ class Lifetimes:
         for address in late:
             self.births.pop(address, None)
         self.stop()
-        gc.collect()
         self._forget_the_dead()
-        roots = _roots(workload)
-        walk = Walk(Budget(_MOST_OBJECTS, _MOST_SECONDS), kinds=_kinds(), new=self.births, before=self._before)
-        _walk_from(roots, walk)
-        walk.leave_out(late)
-        self._leave_out_unknown(walk)
-        return Survivors(walk, roots, len(self.births))
+        found = self._survivors(workload, late)
+        if not found.is_empty:  # what only garbage or weak references lead to is gone after a collection
+            del found
+            gc.collect()
+            self._forget_the_dead()
+            found = self._survivors(workload, late)
+        return found
 
     def stop(self) -> None:
         """Put back everything that was touched; may be called again."""
         gc.callbacks[:] = [hook for hook in gc.callbacks if hook is not self._hook]
         self._thaw()
 
+    def _survivors(self, workload: Workload, late: frozenset[int]) -> Survivors:
+        roots = _roots(workload)
+        walk = Walk(Budget(_MOST_OBJECTS, _MOST_SECONDS), kinds=_kinds(), new=self.births, before=self._before)
+        _walk_from(roots, walk, _runners(roots))
+        walk.leave_out(late)
+        self._leave_out_unknown(walk)
+        return Survivors(walk, roots, len(self.births))
+
     def _leave_out_unknown(self, walk: Walk) -> None:
-        """Where something was born that was not noted, tell growth only of what was there before."""
-        entries, addresses = self._before.entries, walk.addresses
-        walk.grown = [
-            (index, obj, max(0, was), now)
-            for index, obj, was, now in walk.grown
-            if not self._is_blind or addresses[index] in entries
-        ]
-        if self._is_blind:
-            buffers = {index: obj for index, obj in walk.buffer_parents.items() if addresses[index] in entries}
-            walk.buffer_parents = buffers
+        """Tell growth only of what was there before: what came when nobody looked is as long as it is by itself."""
+        known, addresses = self._before.entries, walk.addresses
+        walk.grown = [found for found in walk.grown if addresses[found[0]] in known]
+        walk.buffer_parents = {index: obj for index, obj in walk.buffer_parents.items() if addresses[index] in known}
 
     # -- the mark ----------------------------------------------------------------------------------
 
@@ -249,16 +248,16 @@ class Lifetimes:
         fresh = dict.fromkeys(addresses, self._number)
         if id(self._old) in fresh:
             self.lost += 1
-            self._is_blind = True
             return
         if len(sys.modules) != self._modules:
             self._modules = len(sys.modules)
             for address in _imported(fresh, self._before, self._hidden):
                 del fresh[address]
                 self.births.pop(address, None)  # of what was there before
-        for address in self._hidden & fresh.keys():  # it holds something that gc tracks, and so gc tracks it now
-            self._hidden.remove(address)
-            del fresh[address]
+        if not self._hidden.isdisjoint(fresh):
+            for address in self._hidden.intersection(fresh):  # it holds something that gc tracks: now gc tracks it
+                self._hidden.remove(address)
+                del fresh[address]
         self.births.update(fresh)  # a later birth at an address wins
 
     def _sweep_if_due(self) -> None:
@@ -277,9 +276,9 @@ class Lifetimes:
         """Keep births of what is alive only: an address may be used again."""
         if not self._may_thaw:
             return
-        alive = frozenset(self._mark.addresses())
-        for address in self.births.keys() - alive:
-            del self.births[address]
+        births = self.births
+        alive = list(filter(births.__contains__, self._mark.addresses()))
+        self.births = {address: births[address] for address in alive}
 
 
 def _is_automatic() -> bool:
@@ -333,11 +332,20 @@ def _roots(workload: Workload) -> Roots:
     return Roots(found.first, tuple(root for root in found.then if not root.is_here))
 
 
-def _walk_from(roots: Roots, walk: Walk) -> None:
-    """Walk from all roots but the modules of the test runner."""
-    runners = [root.target for root in roots.first if root.kind == "module" and belongs_to_runner(root.name)]
+def _runners(roots: Roots) -> list[Any]:
+    """Return the namespaces of the test runner."""
+    return [root.target for root in roots.first if root.kind == "module" and belongs_to_runner(root.name)]
+
+
+def _of_stdlib(roots: Roots) -> list[Any]:
+    """Return the namespaces of the standard library: half of a small heap, and its registries hold tracked objects."""
+    modules = [root for root in roots.first if root.kind == "module"]
+    return [root.target for root in modules if root.name.partition(".")[0] in sys.stdlib_module_names]
+
+
+def _walk_from(roots: Roots, walk: Walk, avoid: Sequence[Any]) -> None:
     with _collection_paused():
-        walk.from_roots(*roots.targets(), avoid=[*own_parts(), *runners])
+        walk.from_roots(*roots.targets(), avoid=[*own_parts(), *avoid])
 
 
 def _kinds() -> Kinds:

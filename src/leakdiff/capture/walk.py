@@ -92,18 +92,22 @@ class Lengths:
 
 @attrs.define(eq=False)
 class Budget:
-    """What a walk may cost; ``spent`` says in a sentence what stopped it."""
+    """What a walk may cost; ``spent`` says in a sentence what stopped it.
+
+    It keeps the clock that it started with: a test may stop the one that modules have meanwhile, as freezegun does.
+    """
 
     max_objects: int
     max_seconds: float
-    started: float = attrs.field(factory=time.monotonic)
+    clock: Callable[[], float] = attrs.field(default=time.monotonic, repr=False)
+    started: float = attrs.field(default=attrs.Factory(lambda self: self.clock(), takes_self=True))
     spent: str | None = None
 
     def allows(self, objects: int) -> bool:
         """Tell whether the walk may go on."""
         if objects > self.max_objects:
             self.spent = f"the walk stopped after {objects:,} objects (max_objects={self.max_objects:,})"
-        elif time.monotonic() - self.started > self.max_seconds:
+        elif self.clock() - self.started > self.max_seconds:
             self.spent = f"the walk stopped after {objects:,} objects and {self.max_seconds:g} s (max_seconds)"
         return self.spent is None
 

@@ -52,7 +52,9 @@ class Attribution:
         table = array("q", bytes(8 * many * (len(order) + 1)))
         prepare = [functools.partial(self._favour, at, number, table) for number, at in enumerate(order)]
         try:
-            rounds, gains = varied_rounds(bench, watch, _units(bench, evidence, len(order)), prepare, self.seconds)
+            rounds, gains = varied_rounds(
+                bench, watch, max(many + 1, _units(bench, evidence, len(order))), prepare, self.seconds
+            )
         finally:
             self.traffic.favoured = None
         self._note(table, len(rounds))
@@ -109,4 +111,4 @@ def _units(bench: Bench, evidence: Evidence, rounds: int) -> int:
     size = 1.0 if first.is_buffer else first.found.bytes / max(1, first.found.entries)
     wanted = math.ceil(_SHOWN / first.rate) if not first.is_buffer else bench.options.units
     room = int(_MOST_BYTES / rounds / max(1.0, size))  # most of a round may be of the scenario that leaks
-    return max(4 * rounds, min(wanted, room, bench.options.units))
+    return min(wanted, room, bench.options.units)

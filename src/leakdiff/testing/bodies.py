@@ -13,6 +13,7 @@ from typing import Any
 from unittest import IsolatedAsyncioTestCase, TestCase
 
 import pytest
+from pluggy import PluginManager
 
 from leakdiff.errors import BadBody, LeakdiffError, StepFailed
 from leakdiff.session import examine
@@ -114,7 +115,9 @@ def _calls_repeat(item: pytest.Function, rounds: Rounds) -> Iterator[None]:
     """Call the hook that calls the function as often as is needed: other plugins run it as they always do."""
     repeater = _Repeater(item, rounds)
     plugins = item.config.pluginmanager
-    plugins.register(repeater)  # the last to be registered is the first to be asked
+    # The last to be registered is the first to be asked. Pytest's own register() would keep it to tell plugins that
+    # come later (a historic hook), and with it the test.
+    PluginManager.register(plugins, repeater)
     try:
         with _lasting_loop(item):
             yield

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator
+from json import dumps, loads  # by their names: a test may have json patched while its report is made
 from typing import Any, Self
 
 import attrs
@@ -138,12 +138,12 @@ class Session:
         report: Any = yield
         found = self._untold.pop(item.nodeid, ()) if call.when == "call" else ()
         if found:
-            report.leakdiff = json.dumps([attrs.asdict(result) for result in found])
+            report.leakdiff = dumps([attrs.asdict(result) for result in found])
         return report  # type: ignore[no-any-return]
 
     def take(self, text: str) -> None:
         """Take in what came with a test's report."""
-        for fields in json.loads(text):
+        for fields in loads(text):
             lists = {name: tuple(held) for name, held in fields.items() if isinstance(held, list)}
             self.results.append(Result(**{**fields, **lists}))
 
