@@ -48,7 +48,7 @@ def test_the_mended_demo_deletes_in_every_case() -> None:
     """A removal in a ``finally`` has no condition."""
     home = Home(NameKind.GLOBAL, "_inflight", matching_fixed.__name__, matching_fixed.__file__, owner_type="dict")
 
-    assert told(home)[:2] == ["put 85 find_driver: [key] =", "gone 101 find_driver: del"]
+    assert told(home)[:2] == ["put 86 find_driver: [key] =", "gone 103 find_driver: del"]
     assert told(home)[-1] == "=> 1 insert, 1 removal"
 
 
@@ -57,9 +57,9 @@ def test_the_mended_demos_task_is_discarded_when_it_is_done() -> None:
     home = Home(NameKind.GLOBAL, "_background", matching_fixed.__name__, matching_fixed.__file__, owner_type="set")
 
     assert told(home) == [
-        "put 89 find_driver: add",
-        "gone 90 find_driver: discard, as a callback, only when answer is done (line 90)",
-        "=> 1 insert, 1 removal, and the removal runs only when answer is done (line 90)",
+        "put 90 find_driver: add",
+        "gone 91 find_driver: discard, as a callback, only when answer is done (line 91)",
+        "=> 1 insert, 1 removal, and the removal runs only when answer is done (line 91)",
     ]
 
 

@@ -16,8 +16,8 @@ _MARKER = (
     "and fail with leakdiff's report if it leaks"
 )
 _SOAK_MARKER = (
-    "leakdiff_soak(duration=, units=, rate=, concurrency=, seed=, ignore=, max_growth=, verdicts=): run the scenarios "
-    "that the test returns as a mix of traffic, and fail with leakdiff's report if it leaks"
+    "leakdiff_soak(duration=, units=, rate=, concurrency=, seed=, load=, limit=, per_day=, setup=, teardown=, ignore=, "
+    "max_growth=, verdicts=): run the scenarios that the test returns as a mix, and fail with the report if it leaks"
 )
 _TEXTS = {
     "leakdiff_rounds": "measured rounds of a test that is repeated (default: 5)",

@@ -6,8 +6,9 @@ A rider's request names a ride, a driver is rung up, and the driver accepts (73 
 **The map is emptied on every way out.** The ``del _inflight[rid]`` is in a
 ``finally`` now, so that no later ``if``, ``return`` or exception can miss it.
 
-**The task ends with the request.** When the driver cancels, the task that waits for
-an answer is cancelled too, and waited for. Its context goes with it.
+**The task ends with the request.** Whatever ends ``find_driver``, a driver who
+cancels or a rider who does, the task that waits for an answer is cancelled too. Its
+context goes with it.
 
 ``diff matching.py matching_fixed.py`` shows both repairs and nothing else.
 """
@@ -88,12 +89,13 @@ async def find_driver(rid: str, driver: Driver) -> Result | None:
         answer = asyncio.create_task(await_answer(call))
         _background.add(answer)
         answer.add_done_callback(_background.discard)
-        await asyncio.wait([answer, call.dropped], return_when=asyncio.FIRST_COMPLETED)
-        if call.dropped.done():
+        try:
+            await asyncio.wait([answer, call.dropped], return_when=asyncio.FIRST_COMPLETED)
+            if call.dropped.done():
+                return None
+            driver.accepted = answer.result()
+        finally:
             answer.cancel()
-            await asyncio.wait([answer])
-            return None
-        driver.accepted = answer.result()
         if driver.accepted:
             return result
         return None

@@ -156,7 +156,7 @@ class Once:
 
 def _is_checked_by_itself(item: pytest.Item) -> bool:
     """Tell whether a test sets marks of its own."""
-    if any(item.get_closest_marker(name) is not None for name in _MARKERS):
+    if any(marker.name in _MARKERS for marker in item.iter_markers()):
         return True
     return "leakdiff" in getattr(item, "fixturenames", ())
 
