@@ -319,6 +319,40 @@ def test_tests_that_collect_garbage_find_what_they_would_without_us(pytester: py
     assert told.owner("test_gc.kept")["entries"] == 2
 
 
+def test_old_garbage_is_collected_between_tests(pytester: pytest.Pytester) -> None:
+    """Where it takes a small share of the time: a long session must not keep it to the end."""
+    told = watch(
+        pytester,
+        conftest="""
+        from leakdiff.capture import lifetimes
+
+        lifetimes._SHARE = 1e9  # as if ages had passed
+        """,
+        test_old="""
+        import weakref
+
+        class Node:
+            def __init__(self):
+                self.me = self
+
+        old, kept = [Node()], []
+        seen = weakref.ref(old[0])
+
+        def test_drop():
+            old.clear()
+            assert seen() is not None
+            kept.append([1])
+
+        def test_gone():
+            assert seen() is None
+            kept.append([2])
+        """,
+    )
+
+    told.result.assert_outcomes(passed=2)
+    assert len(told.owner("test_old.kept")["tests"]) == 2
+
+
 def test_everything_is_put_back(pytester: pytest.Pytester) -> None:
     """No hook stays, and nothing is frozen that was not."""
     told = watch(
