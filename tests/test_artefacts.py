@@ -38,6 +38,14 @@ def told(path: str, depth: int = 2, *, python: tuple[int, int] = PYTHON) -> tupl
         ),
         ("__main__: module ─ ._oh: dict ─ [*]: app.Result", 2, "ipython-out"),
         ("re: module ─ ._cache: dict", 2, "re-cache"),
+        ("re: module ─ ._compile_repl: functools._lru_cache_wrapper ─  cache: dict", 3, "re-templates"),
+        ("typing: module ─ ._cleanups: list ─ [*]: builtin_function_or_method ─ .__self__: x", 4, "typing-cache"),
+        (
+            "asyncio.events: module ─ ._event_loop_policy: asyncio.unix_events._UnixDefaultEventLoopPolicy",
+            2,
+            "event-loop-policy",
+        ),
+        ("class app.Point: class ─ .__slotnames__: list", 2, "slot-names"),
         ("app: module ─ ._log: logging.Logger ─ ._cache: dict ─ [*]: bool", 3, "logging-levels"),
         (
             "app: module ─ .Shape: class app.Shape ─ ._abc_impl: _abc._abc_data ─  → set: set",
@@ -69,6 +77,8 @@ def test_what_tools_and_bounded_caches_keep_is_excused(path: str, depth: int, sl
         ("sys.modules: interpreter ─ [*]: module", 1, "modules"),
         ("encodings: module ─ ._cache: dict", 2, "codecs"),
         ("copyreg: module ─ .dispatch_table: dict", 2, "copyreg"),
+        ("typing: module ─ ._overload_registry: collections.defaultdict", 2, "overloads"),
+        ("threading: module ─ ._threading_atexits: list", 2, "threads-at-exit"),
     ],
 )
 def test_registries_that_can_leak_get_a_note_only(path: str, depth: int, slug: str) -> None:

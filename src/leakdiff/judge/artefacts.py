@@ -21,7 +21,8 @@ _OLDEST: Final = (3, 11)
 _SELF: Final = " self"  # the object that a test is a method of
 _MOCK_REMEDY: Final = "call reset_mock() in the repeated body, or make the mock in it"
 _CONTAINERS = re.compile(
-    r"(list|dict|set|frozenset|tuple|collections\.\w+|weakref\.\w+|_weakrefset\.\w+|_io\.\w+|array\.array)"
+    r"(list|dict|set|frozenset|tuple|collections\.\w+|weakref\.\w+|_weakrefset\.\w+|_io\.\w+|array\.array|"
+    r"functools\._lru_cache_wrapper)"
 )
 
 
@@ -160,7 +161,23 @@ ARTEFACTS: Final[tuple[Artefact, ...]] = (
     Artefact("re-cache", r"re\._cache2?", "re keeps at most 512 compiled patterns"),
     Artefact("strptime-cache", r"_strptime\._regex_cache", "time.strptime keeps at most five formats"),
     Artefact("tokenize-cache", r"tokenize\._compile cache", "tokenize keeps a few compiled patterns of its own"),
-    Artefact("typing-cache", r"typing\..* cache", "typing keeps at most 128 results for each of its functions"),
+    Artefact("re-templates", r"re\._compile_(repl|template)\W.*", "re keeps at most 512 parsed replacements"),
+    Artefact(
+        "typing-cache",
+        r"typing\.(.* cache|_cleanups\W.*)",
+        "typing keeps at most 128 results for each of its functions",
+    ),
+    Artefact(
+        "metadata-paths",
+        r"importlib\.metadata\.(FastPath|Lookup)(\W.*)?",
+        "importlib.metadata keeps what it found in each of at most 128 folders",
+    ),
+    Artefact(
+        "slot-names", r".*\.__slotnames__", "copyreg remembers the slots of each class that was pickled or copied"
+    ),
+    Artefact(
+        "event-loop-policy", r"asyncio\.\w+\.\w*EventLoopPolicy", "asyncio makes its policy when it is first asked"
+    ),
     Artefact("logging-levels", r"logging\.(Root)?Logger\._cache", "a logger remembers one answer for each level"),
     Artefact("abc-cache", r"_abc\._abc_data.*", "an abstract class remembers, weakly, each class it was asked about"),
     Artefact(
@@ -171,10 +188,22 @@ ARTEFACTS: Final[tuple[Artefact, ...]] = (
     Artefact("module-locks", r"_frozen_importlib\._module_locks", "importlib keeps weak locks of modules it imports"),
     Artefact(
         "import-paths",
-        r"sys\.path_importer_cache",
+        r"sys\.path_importer_cache|_frozen_importlib_external\.FileFinder\W.*",
         "importlib keeps one finder for each folder that it looked into for modules",
     ),
     # -- notes: true leaks look like this too ----------------------------------------------------
+    Artefact(
+        "overloads",
+        r"typing\._overload_registry",
+        "typing remembers the variants of each overloaded function: bounded unless functions are made",
+        excuses=False,
+    ),
+    Artefact(
+        "threads-at-exit",
+        r"threading\._threading_atexits",
+        "threading calls these at the end: bounded unless something goes on registering",
+        excuses=False,
+    ),
     Artefact(
         "linecache",
         r"linecache\.cache",

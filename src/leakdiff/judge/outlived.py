@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
@@ -19,6 +19,9 @@ from leakdiff.model.signals import Rate
 _MOST_TYPES = 8
 _LAST_FAILURE = re.compile(r"sys\.last_(exc|value|traceback|type)(\W.*)?")
 _KEEPS_FOR_ITSELF = "pytest or one of its plugins keeps it for itself"
+_MANY = 64  # entries of which the tests are not known that weigh as much as a test
+_OF_AN_IMPORT = {"module", "str"}  # a module by its name
+_KEEPS_MODULES = "a package keeps the modules of it that are imported"
 _KEEPS_LAST_FAILURE = "pytest keeps the last failure there for a debugger, until the next one"
 
 
@@ -31,7 +34,7 @@ def outlived(gains: Sequence[Gain], owners: Sequence[Owner], tests: Sequence[str
         tests: Node ids of the tests; births count them from 1 on.
     """
     told = [
-        _outlived(gain, owner, tests, [owners[at].name or "" for at in gain.also])
+        _outlived(gain, owner, tests, [owners[at].name or "" for at in gain.also if at < len(owners)])
         for gain, owner in zip(gains, owners, strict=True)
         if owner.name is not None
     ]
@@ -50,7 +53,7 @@ def merged(found: Iterable[Outlived]) -> list[Outlived]:
 def _most_telling_first(item: Outlived) -> tuple[object, ...]:
     return (
         bool(item.kept_by),
-        -(len(item.tests) or item.entries),
+        -(len(item.tests) or item.entries // _MANY),
         -item.objects,
         -item.entries,
         item.owner,
@@ -74,7 +77,7 @@ def _outlived(gain: Gain, owner: Owner, tests: Sequence[str], also: Sequence[str
         bytes=found.bytes,
         types=tuple(types[:_MOST_TYPES]),
         tests=tuple(tests[birth - 1] for birth in gain.births),
-        kept_by=_kept_by(owner),
+        kept_by=_kept_by(owner, counts),
         also=tuple(dict.fromkeys(other for other in also if other and other != name)),
         fingerprint=fingerprint(name, owner.type),
     )
@@ -92,13 +95,17 @@ def _path(owner: Owner) -> str:
     return " ─ ".join(named)
 
 
-def _kept_by(owner: Owner) -> str:
+def _kept_by(owner: Owner, counts: Mapping[str, int]) -> str:
     """Say why an owner keeps what it gained, where that is known."""
+    if len(owner.steps) == 1 and owner.kind == "module" and counts["module"] and counts.keys() <= _OF_AN_IMPORT:
+        return _KEEPS_MODULES
     if owner.name is not None and _LAST_FAILURE.fullmatch(owner.name):
         return _KEEPS_LAST_FAILURE
     if owner.kind in ("module", "class") and belongs_to_runner(owner.steps[0].label):
         return _KEEPS_FOR_ITSELF
     known = artefact_of(_as_finding(owner), sys.version_info[:2])
+    if known is None and owner.bound is not None:
+        return f"a cache that is bounded, by {owner.bound.limit:,}"
     return known.reason if known is not None else ""
 
 
