@@ -156,6 +156,8 @@ def test_the_caches_of_the_table_exist(name: str) -> None:
             3,
             "warnings-recorded",
         ),
+        ("coverage.policies: module ─ .ACTIVE: dict", 2, "coverage"),
+        ("app: module ─ .hooks: pluggy._hooks.HookCaller ─ ._hookimpls: list", 3, "pluggy"),
     ],
 )
 def test_what_a_tool_of_tests_remembers_is_excused_in_tests_only(path: str, depth: int, slug: str) -> None:
@@ -204,10 +206,12 @@ def test_what_pytest_keeps_for_a_test_is_excused(path: str, depth: int, slug: st
         ("test: pytest ─ .seen: list", 2),
         ("case: module ─ .stash: _pytest.stash.Stash ─ ._storage: dict ─ [*]: list", 4),
         ("app: module ─ ._cleanups: list", 2),
+        ("test: module ─ .keywords: dict", 2),
+        ("test: module ─ ._request: list", 2),
     ],
 )
 def test_what_a_test_fills_is_its_own(path: str, depth: int) -> None:
-    """The value of a fixture, the attributes of a test's own object and what is put into a stash are not pytest's."""
+    """The value of a fixture, a test's own attributes, a stash and a module called ``test`` are not pytest's."""
     assert told(path, depth) is None
 
 

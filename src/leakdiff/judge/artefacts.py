@@ -17,6 +17,7 @@ import attrs
 from leakdiff.model.heap import Step
 from leakdiff.model.report import Finding
 
+_PYTEST: Final = "pytest"  # the kind of root that a test and its fixtures are
 _OLDEST: Final = (3, 11)
 _SELF: Final = " self"  # the object that a test is a method of
 _MOCK_REMEDY: Final = "call reset_mock() in the repeated body, or make the mock in it"
@@ -94,7 +95,7 @@ ARTEFACTS: Final[tuple[Artefact, ...]] = (
     ),
     Artefact(
         "unittest-cleanups",
-        r"test self\._cleanups",
+        r"pytest test self\._cleanups",
         "unittest keeps what addCleanup() and enterContext() were given until the test has ended",
         "call doCleanups() at the end of the repeated body, or use a with statement",
     ),
@@ -106,7 +107,8 @@ ARTEFACTS: Final[tuple[Artefact, ...]] = (
     ),
     Artefact(
         "pytest-properties",
-        r"test\.(user_properties|own_markers|extra_keyword_matches|keywords|_report_sections)|_pytest\.junitxml\..*",
+        r"pytest test\.(user_properties|own_markers|extra_keyword_matches|keywords|_report_sections)|"
+        r"_pytest\.junitxml\..*",
         "pytest keeps properties, markers and sections of a test for its report",
         "record them outside the repeated body",
     ),
@@ -121,9 +123,10 @@ ARTEFACTS: Final[tuple[Artefact, ...]] = (
     ),
     Artefact(
         "pytest",
-        r"(_pytest|pluggy)\.(?!stash\.Stash\._storage\[).*|test\.(_request|_fixtureinfo)\b.*",
+        r"_pytest\.(?!stash\.Stash\._storage\[).*|pytest test\.(_request|_fixtureinfo)\b.*",
         "pytest keeps it about the tests, their fixtures and reports",
     ),
+    Artefact("pluggy", r"pluggy\..*", "pytest keeps its plugins", excuses=False, in_tests=True),
     Artefact(
         "mock-patches",
         r"unittest\.mock\._patch\._active_patches|pytest_mock\..*",
@@ -132,8 +135,14 @@ ARTEFACTS: Final[tuple[Artefact, ...]] = (
         excuses=False,
         in_tests=True,
     ),
-    Artefact("hypothesis", r"hypothesis\..*", "hypothesis keeps what it knows of examples and of the code they ran"),
-    Artefact("coverage", r"coverage\..*", "coverage keeps the lines that ran"),
+    Artefact(
+        "hypothesis",
+        r"hypothesis\..*",
+        "hypothesis keeps what it knows of examples and of the code they ran",
+        excuses=False,
+        in_tests=True,
+    ),
+    Artefact("coverage", r"coverage\..*", "coverage keeps the lines that ran", excuses=False, in_tests=True),
     Artefact("ipython-history", r"IPython\.core\..*", "IPython keeps the input and output of the session"),
     Artefact(
         "ipython-out",
@@ -298,4 +307,5 @@ def _by_type(way: Sequence[Step]) -> str:
         if is_function or is_object:
             return "".join([kind, *reversed(labels)])
         labels.append(step.label)
-    return "".join(reversed(labels))
+    start = f"{way[0].type} " if way[0].type == _PYTEST else ""  # a module may be called ``test``, too
+    return "".join([start, *reversed(labels)])
