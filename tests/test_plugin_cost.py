@@ -92,6 +92,24 @@ def test_a_session_without_leakdiff_imports_one_module_of_it(tmp_path: Path) -> 
     assert ended.returncode == 0, ended.stdout
 
 
+def test_a_session_that_finds_nothing_imports_no_report_and_is_in_no_hook(tmp_path: Path) -> None:
+    """What reports are made with takes 30 ms to import, and the hook that hands them on runs three times a test."""
+    (tmp_path / "test_one.py").write_text("def test_one(): pass\n", encoding="utf-8")
+    (tmp_path / "conftest.py").write_text(
+        "import sys\n"
+        "def pytest_unconfigure(config):\n"
+        "    dear = {'model.report', 'model.baseline', 'judge.outlived', 'render.text', 'testing.demands'}\n"
+        "    print('IMPORTED', sorted(dear & {name.removeprefix('leakdiff.') for name in sys.modules}))\n"
+        "    print('REGISTERED', config.pluginmanager.has_plugin('leakdiff-session'))\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "pytest", *QUIET, "-p", "no:hypothesispytest", "-p", "no:xdist", "--leakdiff"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+
+    assert "nothing outlived them" in ended.stdout, ended.stdout + ended.stderr
+    assert "IMPORTED []\nREGISTERED False\n" in ended.stdout
+
+
 @pytest.mark.parametrize("arguments", [(), ("--leakdiff",)], ids=["unused", "once"])
 def test_what_the_plugin_keeps_is_gone_with_the_session(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """Of sessions one after the other in one process nothing of ours outlives pytest's own configuration."""

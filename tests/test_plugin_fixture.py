@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import signal
 import sys
 import threading
@@ -563,6 +564,36 @@ def test_blocks_nest(inner: pytest.Pytester) -> None:
     )
 
 
+def test_a_block_that_could_not_be_looked_at_is_inconclusive(inner: pytest.Pytester) -> None:
+    """Where the walk ends before it has found anything, the test does not pass, but where that is what it asks for."""
+    result = run(
+        inner,
+        """
+        def test_too_large(leakdiff):
+            with leakdiff.no_growth(max_objects=1_000):
+                app.find()
+
+        def test_is_accepted(leakdiff):
+            with leakdiff.no_growth(max_objects=1_000, verdicts="LEAK"):
+                app.find()
+        """,
+        "--junitxml=junit.xml",
+    )
+
+    result.assert_outcomes(failed=1, passed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "leakdiff: INCONCLUSIVE  what was born in this block may be held where nobody looked",
+            "  why    the walk stopped after * objects (max_objects=1,000)",
+            "  fix    let it go on: leakdiff.no_growth(max_objects=..., max_seconds=...)",
+            "*= leakdiff =*",
+            "test_app.py::test_too_large: INCONCLUSIVE  what was born in this block may be held where nobody looked",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*STABLE*")
+    assert "leakdiff.owner" not in (inner.path / "junit.xml").read_text(encoding="utf-8")
+
+
 # -- objects that should go ------------------------------------------------------------------------
 
 
@@ -653,6 +684,26 @@ def test_an_object_that_goes_passes(inner: pytest.Pytester) -> None:
 
     result.assert_outcomes(passed=6)
     result.stdout.fnmatch_lines(["note: *test_logged: app.Driver was expected to be gone, and only pytest holds it*"])
+
+
+def test_the_time_of_grace_ends_where_a_test_has_stopped_the_clock(inner: pytest.Pytester) -> None:
+    """As freezegun does: it is measured by the clock there was before."""
+    result = run(
+        inner,
+        """
+        import time
+
+        def test_stopped(leakdiff, monkeypatch):
+            readings = iter([0.0] * 500)  # in the end it raises: nobody waits for ever
+            monkeypatch.setattr(time, "monotonic", lambda: next(readings))
+            monkeypatch.setattr(time, "sleep", lambda seconds: None)
+            driver = app.inflight[1] = app.Driver()
+            leakdiff.expect_gone(driver, grace=0.05)
+        """,
+    )
+
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["leakdiff: ALIVE  app.Driver should be gone, but app.inflight holds it*"])
 
 
 def test_what_pytest_holds_does_not_excuse_others(inner: pytest.Pytester) -> None:
@@ -959,6 +1010,11 @@ def test_results_cross_the_workers_of_xdist(inner: pytest.Pytester) -> None:
         def test_gone(leakdiff):
             driver = app.inflight[1] = app.Driver()
             leakdiff.expect_gone(driver, grace=0)
+
+        def test_logged(leakdiff, caplog):
+            driver = app.Driver()
+            caplog.handler.records.append(driver)
+            leakdiff.expect_gone(driver, grace=0)
         """,
         "-pxdist",
         "-n1",
@@ -966,14 +1022,68 @@ def test_results_cross_the_workers_of_xdist(inner: pytest.Pytester) -> None:
         settled=False,
     )
 
-    result.assert_outcomes(failed=2)
+    result.assert_outcomes(failed=2, passed=1)
     result.stdout.fnmatch_lines(
         [
             "*= leakdiff =*",
             "test_app.py::test_block: GREW  1 app.Driver born in this block*",
             "test_app.py::test_gone: ALIVE  app.Driver should be gone, but app.inflight holds it*",
+            "note: *test_logged: app.Driver was expected to be gone, and only pytest holds it*",
         ]
     )
     junit = (inner.path / "junit.xml").read_text(encoding="utf-8")
     assert '<property name="leakdiff.verdict" value="GREW" />' in junit
+    assert junit.count('<property name="leakdiff.owner" value="app.inflight" />') == 2
+
+
+@pytest.mark.parametrize("options", [(), ("-pxdist", "-n1")], ids=["alone", "xdist"])
+def test_what_fixtures_find_is_told_as_well(inner: pytest.Pytester, options: tuple[str, ...]) -> None:
+    """A check before the test and a block around it end in its setup and teardown: in the summary and in each file."""
+    inner.makeconftest(
+        """
+        def pytest_unconfigure(config):
+            from leakdiff.testing.session import session_of
+
+            if hasattr(config, "workerinput"):
+                return
+            print("untold:", sum(map(len, session_of(config)._untold.values())))
+        """
+    )
+    result = run(
+        inner,
+        f"""
+        @pytest.fixture
+        def checked(leakdiff):
+            leakdiff.check(app.find, {FAST})
+
+        @pytest.fixture
+        def tight(leakdiff):
+            with leakdiff.no_growth():
+                yield
+
+        def test_setup(checked):
+            pass
+
+        def test_teardown(tight):
+            app.find()
+        """,
+        "--junitxml=junit.xml",
+        "--leakdiff-report=leaks.json",
+        *options,
+        settled=False,
+    )
+
+    result.assert_outcomes(passed=1, errors=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*= leakdiff =*",
+            "test_app.py::test_setup: LEAK  app.inflight grows by 1.00 entries per unit*",
+            "test_app.py::test_teardown: GREW  1 app.Driver born in this block*",
+            "2 checks: 1 LEAK; 2 leak",
+            "untold: 0",
+        ]
+    )
+    looks = json.loads((inner.path / "leaks.json").read_text(encoding="utf-8"))["tests"]
+    assert [look["verdict"] for look in looks] == ["LEAK", "GREW"]
+    junit = (inner.path / "junit.xml").read_text(encoding="utf-8")
     assert junit.count('<property name="leakdiff.owner" value="app.inflight" />') == 2

@@ -18,6 +18,7 @@ import sys
 import pytest
 
 noted = []
+asked = []
 leaked = []
 by_card = {{}}
 CARD = "{CANARY}"
@@ -52,6 +53,17 @@ def test_marked():
     leaked.append(thing)
 
 
+class TestHostile:
+    @property
+    def __class__(self):  # pytest itself asks for it, by dir()
+        asked.append(sys._getframe(1).f_code.co_filename)
+        return type(self)
+
+    @pytest.mark.leakdiff(units=5)
+    def test_method(self):
+        leaked.append(Hostile())
+
+
 @pytest.mark.leakdiff(units=5)
 def test_keys():
     by_card[CARD + str(len(by_card))] = Hostile()
@@ -75,6 +87,7 @@ def test_rounds(leakdiff):
 
 def test_nothing_was_called():
     assert noted == []
+    assert not [file for file in asked if "leakdiff" in file]
     assert not gc.get_freeze_count() or sys.version_info >= (3, 12)
     assert gc.isenabled()
 """
@@ -106,8 +119,8 @@ def inner(tmp_path_factory: pytest.TempPathFactory) -> Inner:
 
 
 def test_every_leak_is_told_and_no_code_of_its_objects_is_run(inner: Inner) -> None:
-    """Five tests fail by what they leave behind; the sixth sees that no method was called."""
-    assert "5 failed, 1 passed" in inner.shown
+    """Six tests fail by what they leave behind; the seventh sees that no method was called."""
+    assert "6 failed, 1 passed" in inner.shown
     assert "LEAK  test_hostile.leaked grows by 1.00 entries per unit" in inner.shown
     assert "LEAK  test_hostile.by_card grows by 1.00 entries per unit" in inner.shown
 

@@ -6,6 +6,7 @@ import pytest
 
 from inner_session import Inner, run_inner
 
+ARGUMENTS = "frames, ignore, max_growth, max_objects, max_seconds, patience, rounds, units, verdicts, warmup"
 NO_LOOP = ("-p", "no:asyncio", "-p", "no:anyio")
 MARKED = """
     import functools
@@ -312,7 +313,7 @@ def test_a_body_that_cannot_be_repeated_is_no_silent_skip(inner: Inner, test: st
     ("test", "said"),
     [
         ("test_positional", "must be given arguments by name: rounds=5, units=11"),
-        ("test_unknown", "raunds=3 cannot work: raunds must be one of"),
+        ("test_unknown", f"raunds=3 cannot work: raunds must be one of {ARGUMENTS}."),
         ("test_no_rounds", "rounds=0 cannot work: rounds must be a whole number of at least 2"),
         ("test_many_rounds", "rounds='many' cannot work: rounds must be a whole number of at least 2"),
         ("test_maybe", "verdicts='MAYBE' cannot work: verdicts must be some of LEAK, NATIVE"),

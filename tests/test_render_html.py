@@ -17,7 +17,8 @@ from leakdiff.errors import MissingExtra
 from leakdiff.model.report import Report, Verdict
 from leakdiff.model.signals import Phase
 from leakdiff.render.html import as_page, render_html, render_session
-from leakdiff.render.text import printable, rows, told
+from leakdiff.render.plain import printable
+from leakdiff.render.text import rows, told
 from strategies import reports
 from test_render_text import C_HEAP, CAUSE, CODE, INFLIGHT, report_of
 

@@ -16,7 +16,8 @@ from leakdiff.model.heap import Bound, Site, Step
 from leakdiff.model.native import CCall, NativeEvidence
 from leakdiff.model.report import Finding, Novelty, Report, TypeGrowth, Verdict
 from leakdiff.model.signals import Phase, Rate
-from leakdiff.render.text import headline, printable, render_text, short_path, size
+from leakdiff.render.plain import printable, size
+from leakdiff.render.text import headline, render_text, short_path
 from strategies import reports, texts
 
 INFLIGHT = Finding(

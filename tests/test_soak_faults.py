@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import sys
 from collections import Counter
@@ -13,9 +14,11 @@ from typing import Any
 import pytest
 
 from leakdiff import Scenario, cancel_midway, disconnect, raise_midway, timeout_midway
+from leakdiff.capture.calls import CallMeter
 from leakdiff.errors import BadOption, BadScenario, CannotMeasure
-from leakdiff.soaking.faults import Faulty, Striker
+from leakdiff.soaking.faults import Faulty
 from leakdiff.soaking.scenarios import listed
+from leakdiff.soaking.striking import Striker
 
 PLACES = ["first", "second", "third"]
 
@@ -160,6 +163,32 @@ def test_an_error_raised_from_the_fault_is_the_faults() -> None:
     assert strike(raise_midway(group)).struck == 60
 
 
+def test_causes_that_go_round_in_a_circle_come_to_an_end() -> None:
+    """Two errors that are each the cause of the other are a failure like any other, with or without a group."""
+
+    async def circle() -> None:
+        try:
+            await asyncio.sleep(0)
+        except ConnectionResetError:
+            one, other = LookupError("one"), LookupError("other")
+            one.__cause__, other.__cause__ = other, one
+            raise one from other
+
+    async def group() -> None:
+        try:
+            await asyncio.sleep(0)
+        except ConnectionResetError:
+            one = LookupError("one")
+            both = ExceptionGroup("both", [one])
+            one.__cause__ = both
+            raise both from None
+
+    with pytest.raises(LookupError):
+        strike(raise_midway(circle))
+    with pytest.raises(ExceptionGroup):
+        strike(raise_midway(group))
+
+
 def test_an_exception_that_is_not_the_fault_is_a_failure() -> None:
     """A mistake in the code that handles the fault comes out."""
 
@@ -195,26 +224,44 @@ def test_where_nothing_waits_there_is_no_place_to_strike() -> None:
         strike(cancel_midway(hurry))
 
 
-def test_a_unit_with_fewer_places_is_not_struck_and_teaches_that() -> None:
-    """How often a unit waits may change from one to the next."""
-    waits = [3]
+def strike_waiting(waits: Callable[[int], int], times: int) -> tuple[Striker, Counter[int]]:
+    """Strike a unit that waits a number of times that depends on which it is; say at which of them it was struck."""
+    numbers, came = itertools.count(), Counter[int]()
 
     async def some() -> None:
-        for _ in range(waits[0]):
-            await asyncio.sleep(0)
+        for at in range(1, waits(next(numbers)) + 1):
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                came[at] += 1
+                raise
 
-    striker = Striker(cancel_midway(some), "some", seeded(3))
+    return strike(cancel_midway(some), times), came
 
-    async def all_of_it() -> None:
-        await striker.learn()
-        waits[0] = 1
-        for _ in range(50):
-            await asyncio.create_task(striker.run())
 
-    asyncio.run(all_of_it())
+def test_units_that_wait_less_do_not_keep_later_places_from_being_struck() -> None:
+    """Where every other unit finds its answer in a cache, the others are still struck wherever they wait."""
+    striker, came = strike_waiting(lambda number: 4 if number % 2 else 1, times=200)
 
-    assert striker.places == 1
-    assert 40 < striker.struck <= 50
+    assert striker.places == 4
+    assert set(came) == {1, 2, 3, 4}
+    assert min(came.values()) >= 5
+
+
+def test_a_first_run_that_waits_little_does_not_decide_where_to_strike() -> None:
+    """Several plain runs are looked at, and the one that waits most counts."""
+    striker, came = strike_waiting(lambda number: 4 if number % 3 == 2 else 1, times=300)
+
+    assert striker.places == 4
+    assert set(came) == {1, 2, 3, 4}
+
+
+def test_units_that_became_short_are_still_struck() -> None:
+    """Once no unit waits as often as the plain runs did, about half of the faults are drawn from what they have."""
+    striker, came = strike_waiting(lambda number: 100 if number < 8 else 1, times=100)
+
+    assert striker.places == 100
+    assert 30 < striker.struck == came[1] < 70
 
 
 # -- plain functions -------------------------------------------------------------------------------
@@ -290,6 +337,19 @@ def test_the_profile_function_is_put_back() -> None:
     """Nothing is left in place after a unit, whether it was struck or not."""
     strike_plain(raise_midway(serve), times=3)
 
+    assert sys.getprofile() is None
+
+
+def test_our_own_meter_of_calls_goes_on_while_errors_strike() -> None:
+    """Up to 3.11 both need the one profile function: calls are measured, errors strike, and the meter has it after."""
+    with CallMeter() as meter:
+        before = sys.getprofile()
+        striker = strike_plain(raise_midway(serve), times=20)
+        after = sys.getprofile()
+
+    assert striker.struck == 20
+    assert after == before
+    assert sum(cost.calls for cost in meter.costs() if cost.function == "list.append") >= 20
     assert sys.getprofile() is None
 
 

@@ -192,6 +192,20 @@ def test_several_runs_add_up(tmp_path: Path) -> None:
     assert [code for code, _, _ in told(tmp_path, run)] == ['kind = "neither"', 'kind = "a number"']
 
 
+def test_equal_functions_of_two_files_are_two(tmp_path: Path) -> None:
+    """The same text at the same line of two files is equal code: what ran in one has not run in the other."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    with loaded(tmp_path / "one") as one, loaded(tmp_path / "other") as other:
+        with LinesRun() as lines:
+            one.first_way_out(1)
+            other.first_way_out(-1)
+        found = {Path(ran.file).parent.name: len(ran.ran) for ran in lines.functions() if ran.file.endswith("rides.py")}
+
+    assert one.first_way_out.__code__ == other.first_way_out.__code__
+    assert found == {"one": 2, "other": 3}
+
+
 def test_the_trace_function_is_put_back(tmp_path: Path) -> None:
     """Neither this thread nor those that start later keep ours, nor does a coroutine that stays suspended."""
     with loaded(tmp_path) as rides:

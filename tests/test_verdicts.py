@@ -140,6 +140,24 @@ def test_the_rate_of_entries_is_that_of_the_watched_rounds() -> None:
     assert finding.entries_per_unit == 0.5
 
 
+def test_large_texts_among_the_entries_are_counted_once() -> None:
+    """The walk sees them as buffers, and the look at the newest entries sees them again."""
+    large = growing(
+        "seen",
+        types={},
+        reached=frozenset(),
+        objects=303,
+        bytes=303 * 3_033,
+        buffer_bytes=303 * 3_033,
+        retained=303 * 3_033,
+        entry_types=(EntryType("int", 1.0, 28.0), EntryType("bytes", 1.0, 3_033.0)),
+    )
+
+    (finding,) = judged(grown(large)).findings
+
+    assert finding.per_entry == 3_061.0
+
+
 def test_types_with_a_name_of_their_own_come_first() -> None:
     """A reader looks for ``app.Result``, however many dicts and texts hang below it."""
     types = {"str": 909, "dict": 606, "app.Extra": 30, "app.Result": 303}

@@ -9,7 +9,7 @@ import attrs
 
 from leakdiff.model.code import Code, Moves
 from leakdiff.model.evidence import Evidence, Survivor, Suspect
-from leakdiff.model.native import FROZEN, HIDDEN_CYCLE
+from leakdiff.model.native import C_HEAP, DESCRIPTORS, FROZEN, HIDDEN_CYCLE, LEAKED_REFERENCES
 from leakdiff.model.report import ACCUSING
 from leakdiff.model.series import series_of
 
@@ -95,7 +95,7 @@ def _native_tier(bench: Bench, evidence: Evidence) -> Evidence:
     """Where no Python object owns what grows, find the lines and C functions that make it."""
     from leakdiff.capture import native
     from leakdiff.capture.tiers import freezes
-    from leakdiff.judge.verdicts import DESCRIPTORS, without_owner
+    from leakdiff.judge.verdicts import without_owner
 
     found = without_owner(evidence)
     if not found or found[0].owner is not None:
@@ -103,14 +103,14 @@ def _native_tier(bench: Bench, evidence: Evidence) -> Evidence:
     rate, kind = found[0].per_unit, found[0].owner_type
     if kind == DESCRIPTORS:
         return _with_lines(evidence, native.descriptor_lines(bench, rate.descriptors or 0.0))
-    if kind == native.C_HEAP:
+    if kind == C_HEAP:
         return _with_c_heap(bench, evidence, rate.native_bytes or 0.0)
     orphans = [suspect for suspect in evidence.suspects if suspect.found.orphan]
     is_cycle = bool(orphans) and orphans[0].found.cyclic
     stays = native.Stays(rate.blocks or 0.0, rate.bytes)
     telling = [survivor for survivor in evidence.survivors if survivor.blocks >= _TELLING * stays.blocks]
     lines = [(site.file, site.line) for survivor in telling for site in survivor.sites]
-    kind = HIDDEN_CYCLE if is_cycle else native.LEAKED_REFERENCES
+    kind = HIDDEN_CYCLE if is_cycle else LEAKED_REFERENCES
     if not orphans and freezes(bench, stays.blocks):
         kind = FROZEN
     references = orphans[0].references if orphans else ""
@@ -123,7 +123,7 @@ def _with_c_heap(bench: Bench, evidence: Evidence, rate: float) -> Evidence:
 
     lines = native.likeliest(native_lines(bench, rate), rate)
     stays = native.Stays(0.0, rate)
-    found = native.native_evidence(bench, native.C_HEAP, stays, [line for line, _ in lines])
+    found = native.native_evidence(bench, C_HEAP, stays, [line for line, _ in lines])
     return attrs.evolve(_with_lines(evidence, lines), native=found)
 
 

@@ -91,7 +91,15 @@ class Examined:
 
 
 def examine(step: Step, options: Options, *, setup: Step | None = None, teardown: Step | None = None) -> Examined:
-    """Check a step as ``check`` does, and return the evidence as well."""
+    """Check a step as ``check`` does, and return the evidence as well.
+
+    Raises:
+        BadCallable: If ``step`` requires more than one argument.
+        StepFailed: If ``step``, ``setup`` or ``teardown`` raises; says in which round.
+        StepForked: If ``step`` returns in a forked child process.
+        CannotMeasure: If something this check needs is in use by someone else.
+        UnsupportedInterpreter: Elsewhere than on CPython 3.11 or newer with the GIL.
+    """
     require_supported_interpreter()
     from leakdiff.capture.workload import Workload
 
@@ -116,6 +124,11 @@ def examine_workload(
         options: How the check runs.
         is_warm: Whether it has been set up and warmed up.
         further: Called once owners are known and watched, to run rounds of its own.
+
+    Raises:
+        StepFailed: If the work raises; says in which round.
+        StepForked: If it returns in a forked child process.
+        CannotMeasure: If something this check needs is in use by someone else.
     """
     from leakdiff.capture.tiers import Bench
     from leakdiff.render.progress import Progress

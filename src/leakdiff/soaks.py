@@ -67,9 +67,9 @@ def soak(  # noqa: PLR0913 - each is a knob of its own
         scenarios: What to repeat: functions and coroutine functions without arguments, ``Scenario``s of them, and what
             ``cancel_midway``, ``timeout_midway``, ``raise_midway`` and ``disconnect`` make of them.
         duration: Seconds it may take, or a text such as ``"10m"``; 30 seconds where ``units`` is not given either. A
-            soft budget: a round that has begun is ended.
+            soft budget: it is shared out by how long the first units take, and what was begun then comes to its end.
         units: How many units it may run, 100 or more; about as many, like the duration.
-        rate: Units that arrive per second; None for each as soon as there is room.
+        rate: Units that arrive per second; None for each as soon as there is room. In the duration 30 should arrive.
         concurrency: How many may run at a time: tasks of one event loop, threads for plain functions. One by one if
             None; with a rate, any number of tasks.
         seed: Of the random numbers; the same seed draws the same order and the same places of faults.
@@ -110,7 +110,23 @@ def soak_planned(
     setup: Callable[[], Any] | None = None,
     teardown: Callable[[], Any] | None = None,
 ) -> SoakReport:
-    """Soak by a plan that has been checked, as ``soak`` does."""
+    """Soak by a plan that has been checked, as ``soak`` does.
+
+    Args:
+        scenarios: As for ``soak``.
+        plan: How to soak.
+        setup: Called once before.
+        teardown: Called once after, whatever happens.
+
+    Returns:
+        The report.
+
+    Raises:
+        BadScenario: If a scenario cannot be run.
+        StepFailed: If a scenario raises what its fault does not explain, or setup or teardown raises.
+        CannotMeasure: If something that is needed is in use by someone else, or a fault has no place to strike.
+        UnsupportedInterpreter: Elsewhere than on CPython 3.11 or newer with the GIL.
+    """
     require_supported_interpreter()
     from leakdiff.soaking.traffic import Traffic
 
@@ -235,6 +251,8 @@ class _Run:
                     self.traffic.run(at_once, "the round traced by line")
         except KeyboardInterrupt:
             self._note("which lines ran was not looked at to the end: it was interrupted")
+        except LeakdiffError as error:  # traced units are many times slower: time limits of their own may strike them
+            self._note(f"which lines ran was not looked at to the end: {str(error).partition(';')[0]}")
         finally:
             self.traffic.is_alone = False
         return unexercised(list(lines.functions())), self.traffic.units - before
@@ -283,7 +301,7 @@ class _Run:
                 units=one.units,
                 fault=one.scenario.fault or "",
                 struck=one.striker.struck if one.striker is not None else 0,
-                growth={growth.owner: growth.rates[at] for growth in self._growth if growth.rates},
+                growth={growth.owner: growth.known[at] for growth in self._growth if at in growth.known},
             )
             for at, (one, share) in enumerate(zip(self.traffic.running, self.traffic.mix.shares, strict=True))
         )
@@ -295,19 +313,35 @@ class _Run:
         return tuple(fault.value for fault in can if fault not in has)
 
     def _projection(self, examined: Examined) -> Projection | None:
-        from leakdiff.capture.cgroups import read_cgroup
-        from leakdiff.capture.process import read_memory
         from leakdiff.soaking.projection import paces_of, project, units_a_day
 
         if not examined.report.leaks:
             return None
-        group = read_cgroup() if self.plan.limit is None else None
+        limit, used = room_for(self.plan.limit)
         return project(
             paces_of(examined.report, examined.evidence),
             units_per_day=units_a_day(self.plan.per_day, self.plan.rate),
-            limit=self.plan.limit if group is None else group.limit,
-            used=read_memory(cheap=True).rss,
+            limit=limit,
+            used=used,
         )
+
+
+def room_for(limit: int | None) -> tuple[int | None, int | None]:
+    """Return the limit of memory, and what is in use of it: by all of the container where the limit is its own.
+
+    Args:
+        limit: Bytes, of this process; None to take the container's.
+
+    Returns:
+        Both in bytes; None for what is not known.
+    """
+    from leakdiff.capture.cgroups import read_cgroup
+    from leakdiff.capture.process import read_memory
+
+    group = read_cgroup() if limit is None else None
+    if group is None:
+        return limit, read_memory(cheap=True).rss
+    return group.limit, group.usage - (group.inactive_file or 0)  # without what the kernel gives back at once
 
 
 def _prime_below(most: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Collection
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any, Self
 
 from leakdiff.capture.calltrace import CallTracer, is_method_of
@@ -110,6 +110,11 @@ class _Profile:
             threading.setprofile(None)
         self._ledger = None
         self._others.stop()
+
+
+def is_own_meter(found: object) -> bool:
+    """Tell whether a profile function is that of a ``CallMeter``."""
+    return type(found) is MethodType and type(found.__self__) is _Profile
 
 
 class _Monitoring:

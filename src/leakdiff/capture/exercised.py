@@ -24,7 +24,8 @@ class LinesRun:
 
     def __init__(self) -> None:
         self.is_possible = sys.gettrace() is None and threading.gettrace() is None
-        self._left: dict[CodeType, set[int]] = {}
+        # By id: to hash code takes as long as it is long, and equal functions of two files are equal code.
+        self._left: dict[int, tuple[CodeType, set[int]]] = {}
         self._wanted: dict[str, bool] = {}
         self._is_done = False
 
@@ -52,7 +53,7 @@ class LinesRun:
     def functions(self) -> Iterator[Ran]:
         """Yield the functions that ran, and let go of their code."""
         while self._left:
-            code, left = self._left.popitem()
+            _, (code, left) = self._left.popitem()
             lines = frozenset(_lines_of(code))
             yield Ran(code.co_filename, code.co_firstlineno, code.co_qualname, lines, lines - left)
 
@@ -63,9 +64,10 @@ class LinesRun:
             return None
         if not self._is_wanted(code):
             return None
-        left = self._left.get(code)
-        if left is None:
-            left = self._left[code] = set(_lines_of(code))
+        seen = self._left.get(id(code))
+        if seen is None:
+            seen = self._left[id(code)] = (code, set(_lines_of(code)))
+        left = seen[1]
         left.discard(frame.f_lineno)  # a generator that goes on
         return self._on_line if left else None
 
@@ -79,10 +81,10 @@ class LinesRun:
         if self._is_done:
             self._leave(frame)
             return None
-        left = self._left.get(frame.f_code)
-        if left is not None:
-            left.discard(frame.f_lineno)
-        if event == "return" or not left:
+        seen = self._left.get(id(frame.f_code))
+        if seen is not None:
+            seen[1].discard(frame.f_lineno)
+        if event == "return" or seen is None or not seen[1]:
             frame.f_trace = None  # a suspended coroutine keeps its frame, and with it the trace function
             return None
         return self._on_line

@@ -16,7 +16,6 @@ from leakdiff.capture.containers import is_lru_cache
 from leakdiff.capture.entries import find_bound
 from leakdiff.capture.kinds import (
     ATOM,
-    OWN,
     PLAIN,
     Kinds,
     KindsByIdentity,
@@ -27,13 +26,13 @@ from leakdiff.capture.kinds import (
     module_of,
     type_name,
 )
-from leakdiff.capture.lifetimes import is_of_runner
 from leakdiff.capture.marks import Mark, is_frozen_by_others, make_mark
 from leakdiff.capture.naming import is_running
 from leakdiff.capture.newborn import Newborn
 from leakdiff.capture.owners import OwnerReader
 from leakdiff.capture.references import references
 from leakdiff.capture.roots import Roots, find_roots, own_parts
+from leakdiff.capture.runners import is_of_runner, kinds_past_runner
 from leakdiff.capture.tiers import collection_paused
 from leakdiff.capture.walk import Budget, Walk
 from leakdiff.model.heap import HeapGraph
@@ -136,7 +135,7 @@ class Awaited:
             budget: What the walk may cost.
             workload: Objects of the program that only the test runner holds, with names: paths may start there.
         """
-        return self._look(budget, _kinds_past_runner(), _without_runner(find_roots(workload)))
+        return self._look(budget, kinds_past_runner(), _without_runner(find_roots(workload)))
 
     def held_by_runner(self, budget: Budget) -> Held | None:
         """Return who holds it, the test runner among them; None if no root leads to it."""
@@ -237,7 +236,7 @@ class BlockMark:
             budget: What the walk may cost.
             workload: Objects of the program that only the test runner holds, with names: paths may start there.
         """
-        held = _look_for(births, budget, _kinds_past_runner(), find_roots(workload))
+        held = _look_for(births, budget, kinds_past_runner(), find_roots(workload))
         return held if held is not None and not held.is_local else None
 
 
@@ -257,21 +256,6 @@ def _leave_out(births: dict[int, int], modules: Sequence[Any]) -> None:
 
 
 # -- the walk --------------------------------------------------------------------------------------
-
-
-class _Past(Kinds):
-    """Kinds for a walk that does not enter what the test runner keeps for itself: its items, reports and settings."""
-
-    def _classify(self, cls: type) -> int:
-        return OWN if is_of_runner(cls) else super()._classify(cls)
-
-
-class _PastByIdentity(_Past, KindsByIdentity):
-    """The same by the identity of types."""
-
-
-def _kinds_past_runner() -> Kinds:
-    return _PastByIdentity() if type(make_kinds()) is KindsByIdentity else _Past()
 
 
 def _look_for(births: Mapping[int, int], budget: Budget, kinds: Kinds, roots: Roots) -> Held | None:

@@ -13,29 +13,20 @@ from typing import Any
 
 import attrs
 
-from leakdiff.capture.kinds import (
-    OWN,
-    Kinds,
-    KindsByIdentity,
-    derives,
-    dict_of_module,
-    make_kinds,
-    module_of,
-    mro_of,
-    type_name,
-)
+from leakdiff.capture.kinds import KindsByIdentity, derives, dict_of_module
 from leakdiff.capture.marks import FreezeMark, is_frozen_by_others
 from leakdiff.capture.references import references
 from leakdiff.capture.roots import Roots, find_roots, own_parts
+from leakdiff.capture.runners import kinds_past_runner
 from leakdiff.capture.walk import Budget, Lengths, Walk
 from leakdiff.model.outlived import belongs_to_runner
 
 Workload = Sequence[tuple[str, Any]]
 
-_WEAK_CACHE = "_abc._abc_data"
 _SHARE = 0.02  # of the time, at most, that goes into collecting what was frozen
 _SECONDS_A_BLOCK = 5e-7  # that a full collection takes for each memory block, before one was measured; the slowest seen
 _LEAST_BYTES = 512  # as of walks: smaller texts do not count as buffers
+_LARGE = 64  # as of walks: from so many entries on, it counts when something is replaced by something larger
 _ROOM = 200_000  # containers whose length is remembered: 20 MB
 _MOST_OBJECTS = 50_000_000
 _MOST_SECONDS = 30.0  # of each of the two walks
@@ -43,34 +34,16 @@ _OLDEST = 2
 _YOUNG = (0, 1) if sys.version_info < (3, 14) else (0,)  # the collector of 3.14 keeps old objects in generation 1, too
 
 
-class _Past(Kinds):
-    """Kinds for walks that do not enter what is no leak: the runner's items and reports, and weak caches of ``abc``."""
-
-    def _classify(self, cls: type) -> int:
-        return OWN if is_of_runner(cls) or type_name(cls) == _WEAK_CACHE else super()._classify(cls)
-
-
-class _PastByIdentity(_Past, KindsByIdentity):
-    """The same by the identity of types."""
-
-
-def is_of_runner(cls: type) -> bool:
-    """Tell whether a class belongs to the test runner or to one of its plugins."""
-    if belongs_to_runner(module_of(cls)):
-        return True
-    return any(module_of(base).startswith("_pytest.") for base in mro_of(cls))
-
-
 class _AllLengths(Lengths):
     """Lengths of small containers, too, where there is room for them."""
 
     def trim(self, room: int) -> None:
         """Raise the floor until the table fits."""
-        self.floor = max(self.floor, 1)
-        super().trim(max(room, _ROOM))
+        if len(self.entries) > max(room, _ROOM):
+            self.floor = max(self.floor, 1)
+            super().trim(max(room, _ROOM))
 
 
-@attrs.define(eq=False)
 class _FirstWalk(Walk):
     """A walk for lengths that also notes dicts which gc does not track yet: they will look new when it does.
 
@@ -78,12 +51,31 @@ class _FirstWalk(Walk):
         hidden: Their addresses.
     """
 
-    hidden: set[int] = attrs.field(factory=set)
+    def __init__(self, lengths: Lengths) -> None:
+        super().__init__(_budget(), kinds=kinds_past_runner(), lengths=lengths)
+        self.hidden: set[int] = set()
 
     def _remember(self, index: int, obj: object, count: int) -> None:
-        super()._remember(index, obj, count)
+        """Note how long a container is; most are small, and this is called for each."""
+        if count >= _LARGE or len(self.lengths.entries) >= _ROOM:
+            super()._remember(index, obj, count)
+        elif index not in self._copies:
+            self.lengths.entries[id(obj)] = count
         if type(obj) is dict and not gc.is_tracked(obj):
             self.hidden.add(id(obj))
+
+
+class _LastWalk(Walk):
+    """A walk for what is new, and for growth of containers of which it is known how long they were."""
+
+    def __init__(self, births: Mapping[int, int], before: Lengths) -> None:
+        super().__init__(_budget(), kinds=kinds_past_runner(), new=births, before=before)
+        self._known = before.entries
+
+    def _remember(self, index: int, obj: object, count: int) -> None:
+        """Look at what has grown, or is large; half of the containers came meanwhile and are neither."""
+        if count > self._known.get(id(obj), count) or count >= _LARGE:
+            super()._remember(index, obj, count)
 
 
 @attrs.define(eq=False)
@@ -116,6 +108,11 @@ class Lifetimes:
 
     The heap stays frozen while the work runs, so that only what is new has to be looked at, by the interpreter as
     well. Where the program itself collects everything, it finds the heap thawed, and so does the rest of that work.
+
+    Attributes:
+        births: The number of the piece of work that each living object was born in, by address.
+        lost: Pieces of work that thawed the heap themselves.
+        may_thaw: Whether nobody else had frozen the heap; else what is born meanwhile stays frozen with it.
     """
 
     def __init__(self) -> None:
@@ -128,7 +125,7 @@ class Lifetimes:
         self._hook = self._before_collection
         self._hidden: set[int] = set()
         self._before: Lengths = _AllLengths(floor=0)
-        self._may_thaw = True
+        self.may_thaw = True
         self._modules = 0
         self._swept, self._sweep_seconds = 0.0, 0.0
 
@@ -138,8 +135,8 @@ class Lifetimes:
         Args:
             workload: Objects of the program that only the test runner holds, with names: paths may start there.
         """
-        self._may_thaw = not is_frozen_by_others()
-        walk = _FirstWalk(Budget(_MOST_OBJECTS, _MOST_SECONDS), kinds=_kinds(), lengths=self._before)
+        self.may_thaw = not is_frozen_by_others()
+        walk = _FirstWalk(self._before)
         roots = _roots(workload)
         _walk_from(roots, walk, [*_runners(roots), *_of_stdlib(roots)])
         self._hidden = walk.hidden
@@ -201,7 +198,7 @@ class Lifetimes:
 
     def _survivors(self, workload: Workload, late: frozenset[int]) -> Survivors:
         roots = _roots(workload)
-        walk = Walk(Budget(_MOST_OBJECTS, _MOST_SECONDS), kinds=_kinds(), new=self.births, before=self._before)
+        walk = _LastWalk(self.births, self._before)
         _walk_from(roots, walk, _runners(roots))
         walk.leave_out(late)
         self._leave_out_unknown(walk)
@@ -216,18 +213,22 @@ class Lifetimes:
     # -- the mark ----------------------------------------------------------------------------------
 
     def _freeze(self) -> None:
-        if not self._is_marked:
+        if self._is_marked:
+            return
+        self._is_marked = True
+        if self.may_thaw:
             self._mark.__enter__()
-            self._is_marked = True
+        else:
+            gc.freeze()  # without a word to the mark, which would undo the program's own freeze in forked children
 
     def _thaw(self) -> None:
-        if self._is_marked and self._may_thaw:
+        if self._is_marked and self.may_thaw:
             self._mark.__exit__(None, None, None)
             self._is_marked = False
 
     def _before_collection(self, phase: str, told: Mapping[str, int]) -> None:
         """Note what is new and thaw the heap before a program collects, so that it frees what it would without us."""
-        if phase != "start" or told["generation"] != _OLDEST or not self._is_marked or not self._may_thaw:
+        if phase != "start" or told["generation"] != _OLDEST or not self._is_marked or not self.may_thaw:
             return
         if not _is_automatic():
             self._note(self._mark.addresses())
@@ -262,7 +263,7 @@ class Lifetimes:
 
     def _sweep_if_due(self) -> None:
         """Now and then collect what was frozen, where it takes a small share of the time since the last such sweep."""
-        if not self._may_thaw or self._sweep_seconds > _SHARE * (time.monotonic() - self._swept):
+        if not self.may_thaw or self._sweep_seconds > _SHARE * (time.monotonic() - self._swept):
             return
         started = time.monotonic()
         self._thaw()
@@ -274,7 +275,7 @@ class Lifetimes:
 
     def _forget_the_dead(self) -> None:
         """Keep births of what is alive only: an address may be used again."""
-        if not self._may_thaw:
+        if not self.may_thaw:
             return
         births = self.births
         alive = list(filter(births.__contains__, self._mark.addresses()))
@@ -348,8 +349,8 @@ def _walk_from(roots: Roots, walk: Walk, avoid: Sequence[Any]) -> None:
         walk.from_roots(*roots.targets(), avoid=[*own_parts(), *avoid])
 
 
-def _kinds() -> Kinds:
-    return _PastByIdentity() if type(make_kinds()) is KindsByIdentity else _Past()
+def _budget() -> Budget:
+    return Budget(_MOST_OBJECTS, _MOST_SECONDS)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Self
 
+from leakdiff.capture.calls import is_own_meter
 from leakdiff.capture.calltrace import is_method_of
 from leakdiff.errors import CannotMeasure
 from leakdiff.source_files import is_of_stdlib, is_own_file
@@ -17,8 +18,9 @@ _EXITS = ("__exit__", "__aexit__", "__del__")
 class Midcalls:
     """Counts, while a ``with`` block runs, the Python functions that the program calls, and raises in one of them.
 
-    By a profile function and not a trace function: debuggers and coverage use the latter. What is called to clean up
-    does not count: an error there would make a leak that the program does not have.
+    By a profile function and not a trace function: debuggers and coverage use the latter. Where our own ``CallMeter``
+    has it, which is so up to 3.11, it is told of every event. What is called to clean up does not count: an error there
+    would make a leak that the program does not have.
 
     Attributes:
         seen: Calls that count, so far.
@@ -36,25 +38,30 @@ class Midcalls:
             make: Makes the error.
         """
         self._cleans_up, self._at, self._make = cleans_up, at, make
-        self._inside: FrameType | None = None
+        self._meter: Any = None
         self.seen = 0
         self.error: BaseException | None = None
 
     def __enter__(self) -> Self:
-        if sys.getprofile() is not None:
+        before = sys.getprofile()
+        if before is not None and not is_own_meter(before):
             raise CannotMeasure(
                 "What a plain function does when an error is raised in it",
                 "raise_midway needs the profile function of the thread, and another tool uses it",
                 "Soak without that profiler, or make the scenario a coroutine function.",
             )
+        self._meter = before
         sys.setprofile(self._on_event)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if is_method_of(sys.getprofile(), self):
-            sys.setprofile(None)  # there was none
+        found = sys.getprofile()
+        if found is None or is_method_of(found, self):  # CPython takes away one that raises
+            sys.setprofile(self._meter)
 
-    def _on_event(self, frame: FrameType, event: str, _argument: Any) -> None:
+    def _on_event(self, frame: FrameType, event: str, argument: Any) -> None:
+        if self._meter is not None:
+            self._meter(frame, event, argument)
         if event != "call" or self.error is not None or not self._counts(frame):
             return
         self.seen += 1

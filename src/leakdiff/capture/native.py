@@ -21,7 +21,7 @@ from leakdiff.capture.lines import LineMeter
 from leakdiff.capture.meter import descriptor_gauge
 from leakdiff.capture.sites import Line
 from leakdiff.capture.tiers import Bench, collection_paused
-from leakdiff.model.native import FROZEN, HIDDEN_CYCLE, CCall, NativeEvidence
+from leakdiff.model.native import C_HEAP, FROZEN, HIDDEN_CYCLE, LEAKED_REFERENCES, CCall, NativeEvidence
 from leakdiff.source_files import is_users_file
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from leakdiff.capture.workload import Workload
     from leakdiff.model.owner import Accumulation
 
-C_HEAP = "C heap"
-LEAKED_REFERENCES = "leaked references"
 
 _SHARE = 0.2
 _MOST_CALLS = 3

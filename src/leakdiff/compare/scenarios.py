@@ -13,9 +13,11 @@ Matrix = Sequence[Sequence[float]]
 
 _TINY = 1e-9  # of the largest, below which a pivot is none
 _SMALL = 0.02  # share of the whole gain below which a scenario's part is none
-_SURE = 2.0  # standard errors
+# Standard errors between which the truth lies in 95 of 100 fits, by degrees of freedom: quantiles of Student's t.
+_SURE = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
 _OPEN = 0.2  # share of the whole gain that must be sure
 _EXPLAINED = 0.8  # share of the gain that has to follow the scenarios
+_DIFFER = "rounds of the same mix differ too much"
 
 
 @attrs.frozen
@@ -26,11 +28,19 @@ class Fit:
         rates: By column.
         errors: Standard errors, by column; infinite where the columns do not tell.
         explained: Share of the sum of squares that the fit explains.
+        free: Degrees of freedom: rounds beyond the rates that were fitted, at least 1.
     """
 
     rates: tuple[float, ...]
     errors: tuple[float, ...]
     explained: float
+    free: int
+
+    @property
+    def margins(self) -> tuple[float, ...]:
+        """By how much each rate may be off, in 95 of 100 fits."""
+        sure = _SURE[min(self.free, len(_SURE)) - 1]
+        return tuple(sure * error for error in self.errors)
 
 
 def fit(counts: Matrix, gains: Sequence[float]) -> Fit:
@@ -41,6 +51,9 @@ def fit(counts: Matrix, gains: Sequence[float]) -> Fit:
     Args:
         counts: For each round, how often each scenario ran.
         gains: For each round, what was gained.
+
+    Returns:
+        The fit, with what it leaves open.
     """
     width = len(counts[0])
     products = [[sum(row[i] * row[j] for row in counts) for j in range(width)] for i in range(width)]
@@ -51,7 +64,7 @@ def fit(counts: Matrix, gains: Sequence[float]) -> Fit:
     free = max(1, len(gains) - sum(rate > 0 for rate in rates))
     variance = squares / free
     errors = tuple(math.sqrt(variance * spread) if spread < math.inf else math.inf for spread in _spreads(products))
-    return Fit(tuple(rates), errors, 1 - squares / whole if whole else 1.0)
+    return Fit(tuple(rates), errors, 1 - squares / whole if whole else 1.0, free)
 
 
 def _not_negative(products: Matrix, against: Sequence[float]) -> list[float]:
@@ -133,24 +146,27 @@ def growth_of(owner: str, fingerprint: str, counted: str, counts: Matrix, gains:
         counted: What the gains count: ``entries``, ``blocks`` or ``bytes``.
         counts: For each round, how often each scenario ran.
         gains: For each round, what was gained.
+
+    Returns:
+        The rates, or why they are not known.
     """
-    if not gains or sum(gains) <= 0:
+    if not gains:
+        return Growth(owner, fingerprint, counted, why_not="no round was run to tell")
+    if sum(gains) <= 0:
         return Growth(owner, fingerprint, counted, why_not="it did not grow in the rounds that were to tell")
     found = fit(counts, gains)
     if found.explained < _EXPLAINED:
         return Growth(owner, fingerprint, counted, why_not="the same mix made it grow by different amounts")
     whole = sum(gains)
     ran = [sum(row[i] for row in counts) for i in range(len(counts[0]))]
-    parts = [rate * often / whole for rate, often in zip(found.rates, ran, strict=True)]
     if alike := _alike(counts):
         return Growth(owner, fingerprint, counted, unclear=alike, why_not="they came together in every round")
-    if unsure := _unsure(found, ran, whole):
-        return Growth(owner, fingerprint, counted, unclear=unsure, why_not="rounds of the same mix differ too much")
+    unclear = _unclear(found, ran, whole)
     rates = tuple(
-        rate if part >= _SMALL and rate > _SURE * error else 0.0
-        for rate, part, error in zip(found.rates, parts, found.errors, strict=True)
+        rate if i not in unclear and rate > found.margins[i] and rate * ran[i] >= _SMALL * whole else 0.0
+        for i, rate in enumerate(found.rates)
     )
-    return Growth(owner, fingerprint, counted, rates=rates)
+    return Growth(owner, fingerprint, counted, rates=rates, unclear=unclear, why_not=_DIFFER if unclear else "")
 
 
 def _alike(counts: Matrix) -> tuple[int, ...]:
@@ -160,10 +176,15 @@ def _alike(counts: Matrix) -> tuple[int, ...]:
     return tuple(i for i in width if any(i != j and _same_way(columns[i], columns[j]) for j in width))
 
 
-def _unsure(found: Fit, ran: Sequence[float], whole: float) -> tuple[int, ...]:
-    """Return the scenarios whose part of the growth the rounds leave open."""
-    parts = [_SURE * error * often for error, often in zip(found.errors, ran, strict=True)]
-    return tuple(i for i, part in enumerate(parts) if ran[i] == 0 or part >= _OPEN * whole)
+def _unclear(found: Fit, ran: Sequence[float], whole: float) -> tuple[int, ...]:
+    """Return the scenarios whose part of the growth the rounds leave open, or that are neither guilty nor innocent."""
+    return tuple(
+        i
+        for i, (rate, margin, error, often) in enumerate(
+            zip(found.rates, found.margins, found.errors, ran, strict=True)
+        )
+        if often == 0 or margin * often >= _OPEN * whole or (rate <= margin and error * often >= _SMALL * whole)
+    )
 
 
 def _same_way(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -200,6 +200,10 @@ ARTEFACTS: Final[tuple[Artefact, ...]] = (
         "slot-names", r".*\.__slotnames__", "copyreg remembers the slots of each class that was pickled or copied"
     ),
     Artefact(
+        "temporary-names", r"tempfile\.(_name_sequence|_RandomNameSequence).*", "tempfile draws names from one place"
+    ),
+    Artefact("unittest-classes", r".*\.tearDown_exceptions", "unittest notes for each class what its cleanups raised"),
+    Artefact(
         "event-loop-policy", r"asyncio\.\w+\.\w*EventLoopPolicy", "asyncio makes its policy when it is first asked"
     ),
     Artefact("logging-levels", r"logging\.(Root)?Logger\._cache", "a logger remembers one answer for each level"),

@@ -13,7 +13,7 @@ import attrs
 
 from leakdiff.model.code import CodeSite
 from leakdiff.model.heap import Step
-from leakdiff.model.native import FROZEN, HIDDEN_CYCLE, UNCOLLECTED
+from leakdiff.model.native import C_HEAP, FROZEN, HIDDEN_CYCLE, UNCOLLECTED
 from leakdiff.model.owner import AT_EXIT
 from leakdiff.model.report import Finding, Verdict
 from leakdiff.model.signals import LEAST_BLOCKS, LEAST_NATIVE
@@ -191,7 +191,7 @@ def freed_but_not_given_back(seen: Growing) -> bool:
 
 def c_heap_grows(seen: Growing) -> bool:
     """Claim it for memory in use that is not Python's."""
-    return not seen.is_owned and seen.finding.verdict is Verdict.NATIVE and seen.finding.owner_type == "C heap"
+    return not seen.is_owned and seen.finding.verdict is Verdict.NATIVE and seen.finding.owner_type == C_HEAP
 
 
 def references_leaked(seen: Growing) -> bool:

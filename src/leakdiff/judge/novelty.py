@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import attrs
 
 from leakdiff.model.baseline import KnownLeak
+from leakdiff.model.native import C_HEAP, DESCRIPTORS
 from leakdiff.model.report import ACCUSING, Finding, Novelty, Report, Verdict
 from leakdiff.model.signals import rate_text
 
@@ -44,13 +45,15 @@ def rate_of(finding: Finding) -> tuple[float, str]:
     rate = finding.per_unit
     if finding.entries_per_unit:
         return finding.entries_per_unit, "entries"
+    if finding.owner is None and rate.descriptors and finding.owner_type == DESCRIPTORS:
+        return rate.descriptors, "descriptors"
     if finding.owner is None and not finding.types:
         return (rate.blocks or 0.0, "blocks") if _is_blocks(finding) else (rate.native_bytes or 0.0, "native bytes")
     return (rate.objects, "objects") if rate.objects else (rate.bytes, "bytes")
 
 
 def _is_blocks(finding: Finding) -> bool:
-    return (finding.per_unit.blocks or 0.0) > 0 and finding.owner_type != "C heap"
+    return (finding.per_unit.blocks or 0.0) > 0 and finding.owner_type != C_HEAP
 
 
 def _of(target: str, known: Iterable[KnownLeak]) -> list[KnownLeak]:

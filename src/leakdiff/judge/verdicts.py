@@ -17,7 +17,7 @@ from leakdiff.judge.fingerprint import fingerprint
 from leakdiff.judge.rules import BY_LENGTH, RULES, Opinion, opinion_on
 from leakdiff.model.evidence import Evidence, Survivor, Suspect
 from leakdiff.model.heap import Step
-from leakdiff.model.native import FROZEN, UNCOLLECTED, NativeEvidence
+from leakdiff.model.native import C_HEAP, DESCRIPTORS, FROZEN, LEAKED_REFERENCES, UNCOLLECTED, NativeEvidence
 from leakdiff.model.owner import Owner
 from leakdiff.model.report import ACCUSING, Finding, TypeGrowth, Verdict
 from leakdiff.model.series import Growth, Series, series_of
@@ -33,7 +33,6 @@ RANK = {
     Verdict.STABLE: 6,
 }
 _MOST_TYPES = 12
-DESCRIPTORS = "file descriptors"
 _EXPLAINED = 0.3  # share of the growth an owner must account for
 _NOISE = {"native_bytes": LEAST_NATIVE}
 _KEPT = 0.8  # share of its rate that a total must keep to the end
@@ -318,7 +317,8 @@ def finding_of(suspect: Suspect, evidence: Evidence, verdict: Verdict, because: 
         types = [attrs.evolve(growth, per_entry=growth.count / found.entries) for growth in types]
         atoms = [attrs.evolve(growth, per_entry=growth.count / found.entries) for growth in atoms]
     types = sorted([*types, *atoms], key=_named_first)
-    size = found.bytes + sum(atom.count * _bytes_of(owner, atom.name) for atom in atoms)
+    beside = sum(atom.count * _bytes_of(owner, atom.name) for atom in atoms)
+    size = found.bytes + max(0, beside - found.buffer_bytes)  # large texts among the entries are buffers, too
     objects = sum(growth.count for growth in types)
     return Finding(
         verdict=verdict,
@@ -491,7 +491,7 @@ def _leaked_references(evidence: Evidence, blocks: float) -> Finding:
         "without members"
     )
     return _ownerless(
-        "leaked references",
+        LEAKED_REFERENCES,
         f"{rate_text(blocks)} Python memory blocks per unit stay allocated in every round, {why}",
         Rate(objects=0.0, bytes=size, blocks=blocks, native_bytes=series_of(evidence.confirming, "native_bytes").mean),
         evidence.survivors[:3],
@@ -501,7 +501,7 @@ def _leaked_references(evidence: Evidence, blocks: float) -> Finding:
 
 def _c_heap(evidence: Evidence, native: float) -> Finding:
     return _ownerless(
-        "C heap",
+        C_HEAP,
         f"{native:,.1f} bytes per unit of the C heap stay in use in every round while Python's own blocks do not "
         "grow: memory that C code allocates and never frees",
         Rate(objects=0.0, bytes=0.0, blocks=series_of(evidence.confirming, "blocks").mean, native_bytes=native),

@@ -24,7 +24,8 @@ class KnownLeak:
         verdict: ``LEAK`` or ``NATIVE``.
         cause: Slug of the cause; None where none was named.
         per_unit: How much it grew per unit of work when it was written down.
-        counted: What ``per_unit`` counts: ``entries``, ``objects``, ``blocks``, ``bytes`` or ``native bytes``.
+        counted: What ``per_unit`` counts: ``entries``, ``objects``, ``blocks``, ``bytes``, ``native bytes`` or
+            ``descriptors``.
         since: Version of leakdiff that wrote it down first.
         why: Why it is accepted, by hand; leakdiff keeps it.
     """

@@ -106,7 +106,7 @@ class Diff:
     incomparable: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        from leakdiff.render.text import size
+        from leakdiff.render.plain import size
 
         grown = len(self.owners.growing())
         return f"<Diff {grown} owners grew, heap {size(self.types.gained_bytes)} in {self.seconds:.0f} s>"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import attrs
 
+C_HEAP = "C heap"
+LEAKED_REFERENCES = "leaked references"
+DESCRIPTORS = "file descriptors"
 HIDDEN_CYCLE = "hidden cycle"  # through an object that hides its references from gc
 FROZEN = "frozen cycle"  # out of the collector's sight since the program called gc.freeze()
 UNCOLLECTED = "uncollected cycles"  # nobody collects

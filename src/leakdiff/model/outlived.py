@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from leakdiff.model.owner import Accumulation
+if TYPE_CHECKING:
+    from leakdiff.model.owner import Accumulation
 
 # The test runner, what it is made of, and tools that run inside it; xdist runs its workers in the last.
 _RUNNERS = "_pytest", "pytest", "pluggy", "xdist", "execnet", "coverage", "hypothesis", "__channelexec__"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -16,33 +15,14 @@ from leakdiff.model.native import NativeEvidence
 from leakdiff.model.opinion import SecondOpinion, WeakWork
 from leakdiff.model.series import Shape
 from leakdiff.model.signals import Rate, Round
+from leakdiff.model.verdict import ACCUSING as ACCUSING  # noqa: PLC0414  # a report is where people look for these
+from leakdiff.model.verdict import Novelty as Novelty  # noqa: PLC0414
+from leakdiff.model.verdict import Verdict as Verdict  # noqa: PLC0414
 
 if TYPE_CHECKING:
     import networkx as nx
 
     from leakdiff.model.baseline import Baseline
-
-
-class Verdict(enum.StrEnum):
-    """How sure we are of what."""
-
-    LEAK = "LEAK"  # grows every round at a steady rate, and no bound was found
-    NATIVE = "NATIVE"  # C heap or leaked references grow: no Python object owns it
-    FILLING = "FILLING"  # grows towards a known bound and will stop there
-    WARMUP = "WARMUP"  # grows more and more slowly
-    CHURN = "CHURN"  # rises and falls
-    STABLE = "STABLE"  # does not grow, or has stopped
-    INCONCLUSIVE = "INCONCLUSIVE"  # cannot be told; the reason says what to do
-
-
-class Novelty(enum.StrEnum):
-    """What a baseline says of a finding."""
-
-    NEW = "NEW"  # not in the baseline
-    KNOWN = "KNOWN"  # in it: somebody has looked at it and accepts it for now
-
-
-ACCUSING = (Verdict.LEAK, Verdict.NATIVE)
 
 
 @attrs.frozen

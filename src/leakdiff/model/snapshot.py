@@ -270,7 +270,7 @@ class Snapshot:
     cost: SnapshotCost = SnapshotCost()
 
     def __repr__(self) -> str:
-        from leakdiff.render.text import size
+        from leakdiff.render.plain import size
 
         label = f" {self.label!r}" if self.label else ""
         heap = f"{self.heap.objects:,} objects, {size(self.heap.bytes)}, " if self.heap is not None else ""

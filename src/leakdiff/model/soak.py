@@ -38,8 +38,8 @@ class Growth:
         owner: The owner, or what stands for it.
         fingerprint: Of the finding.
         counted: What is counted: ``entries``, ``blocks`` or ``bytes``.
-        rates: By scenario; empty where they could not be told apart.
-        unclear: Positions of the scenarios that could not be told apart.
+        rates: By scenario, 0 for those that are unclear; empty where none is known.
+        unclear: Positions of the scenarios of which it is not known.
         why_not: Why not.
     """
 
@@ -49,6 +49,11 @@ class Growth:
     rates: tuple[float, ...] = ()
     unclear: tuple[int, ...] = ()
     why_not: str = ""
+
+    @property
+    def known(self) -> dict[int, float]:
+        """The rates that are known, by the position of the scenario."""
+        return {at: rate for at, rate in enumerate(self.rates) if at not in self.unclear}
 
 
 @attrs.frozen

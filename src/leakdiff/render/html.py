@@ -14,7 +14,8 @@ from leakdiff.errors import MissingExtra
 from leakdiff.model.baseline import novelty_sentence
 from leakdiff.model.report import Finding, Report
 from leakdiff.model.signals import Phase, Round
-from leakdiff.render.text import claim, headline, printable, rows, told
+from leakdiff.render.plain import printable
+from leakdiff.render.text import claim, headline, rows, told
 
 _GAP = re.compile(r"(?<=\S) {3,}")  # what stands in columns on a terminal
 _WIDTH, _HEIGHT, _MARGIN = 120, 24, 2  # of the drawing of a signal

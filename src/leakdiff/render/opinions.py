@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from leakdiff.model.opinion import PeerOpinion, SecondOpinion, TypeSeen
 from leakdiff.model.signals import rate_text
-from leakdiff.render.text import printable, size
+from leakdiff.render.plain import printable, size
 
 _MOST_TYPES = 4
 

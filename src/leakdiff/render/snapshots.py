@@ -25,7 +25,8 @@ from leakdiff.model.snapshot import (
     Tally,
     TypeCount,
 )
-from leakdiff.render.text import printable, short_path, size
+from leakdiff.render.plain import printable, size
+from leakdiff.render.text import short_path
 
 FORMAT = 1
 

@@ -11,7 +11,8 @@ import attrs
 
 from leakdiff.model.signals import rate_text
 from leakdiff.model.soak import Growth, NeverRan, Projection, ScenarioRun, SoakReport
-from leakdiff.render.text import short_path, size
+from leakdiff.render.plain import size
+from leakdiff.render.text import short_path
 
 _MOST_SHOWN = 8
 _UNITS = ((365.0, "years"), (1.0, "days"), (1 / 24, "hours"), (1 / 1_440, "minutes"))
@@ -20,12 +21,17 @@ _SOON = 2  # of a unit of time, below which a smaller one says more
 
 def grows_text(growth: Growth, names: Sequence[str]) -> str:
     """Say which scenario grows something: ``1.00 per driver cancels, 0 for the others``."""
-    if growth.unclear:
-        them = " and ".join(names[at] for at in growth.unclear)
+    them = " and ".join(names[at] for at in growth.unclear)
+    if growth.unclear and not any(growth.rates):
         return f"{them} cannot be told apart: {growth.why_not}"
     if not growth.rates:
         return f"by which scenario is not known: {growth.why_not}"
-    rated = sorted(zip(growth.rates, names, strict=True), key=lambda pair: (-pair[0], pair[1]))
+    rates = _rates_text(growth, names)
+    return f"{rates}; of {them} it is not known: {growth.why_not}" if growth.unclear else rates
+
+
+def _rates_text(growth: Growth, names: Sequence[str]) -> str:
+    rated = sorted(((rate, names[at]) for at, rate in growth.known.items()), key=lambda pair: (-pair[0], pair[1]))
     told = [f"{_amount(rate, growth.counted)} per {name}" for rate, name in rated if rate > 0]
     rest = len(rated) - len(told)
     if rest == 1:
@@ -127,7 +133,7 @@ def _growth(one: Growth, names: Sequence[str]) -> dict[str, Any]:
         "owner": one.owner,
         "fingerprint": one.fingerprint,
         "counted": one.counted,
-        "per_scenario": dict(zip(names, (round(rate, 4) for rate in one.rates), strict=False)),
+        "per_scenario": {names[at]: round(rate, 4) for at, rate in one.known.items()},
         "unclear": [names[at] for at in one.unclear],
         "why_not": one.why_not or None,
     }

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from leakdiff.model.kept import StoreInfo
-from leakdiff.render.text import size
+from leakdiff.render.plain import size
 
 FORMAT = 1
 _HOUR = 3_600

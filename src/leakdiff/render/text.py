@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from leakdiff.model.baseline import novelty_sentence
 from leakdiff.model.code import Code, CodeSite
 from leakdiff.model.heap import Site
-from leakdiff.model.native import UNCOLLECTED, NativeEvidence
+from leakdiff.model.native import C_HEAP, DESCRIPTORS, UNCOLLECTED, NativeEvidence
 from leakdiff.model.report import Finding, Report, Verdict
 from leakdiff.model.signals import Phase, rate_text
+from leakdiff.render.plain import printable, size
 from leakdiff.source_files import is_users_file
 
 _MOST_FINDINGS = 5
@@ -18,7 +19,6 @@ _MOST_TYPES = 5
 _MOST_SITES = 3
 _UNBOUND = " without "  # says which bound the owner was not given
 _LEAST_SHOWN = 0.01
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def headline(report: Report) -> str:
@@ -55,22 +55,6 @@ def told(report: Report) -> list[Finding]:
         if finding.verdict is Verdict.STABLE and finding.artefact:
             excused.setdefault(finding.artefact, finding)
     return [*(finding for finding in report.findings if finding.verdict is not Verdict.STABLE), *excused.values()]
-
-
-def size(count: float) -> str:
-    """Return a number of bytes as ``1.1 MiB``."""
-    step = 0
-    while abs(count) >= (1023.5 if step == 0 else 1023.95) and step < len(_UNITS) - 1:
-        count /= 1024
-        step += 1
-    return f"{count:.0f} B" if step == 0 else f"{count:.1f} {_UNITS[step]}"
-
-
-def printable(text: str) -> str:
-    """Return text with everything escaped that could steer a terminal or break a line."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in text
-    )
 
 
 def _title(finding: Finding, unit: str) -> str:
@@ -111,9 +95,9 @@ def _claim_without_owner(finding: Finding, unit: str) -> str:
     if finding.types:
         first = finding.types[0]
         return f"{rate_text(first.per_unit)} {printable(first.name)} per {unit} stay alive without a Python owner"
-    if finding.owner_type == "C heap":
+    if finding.owner_type == C_HEAP:
         return f"the C heap grows by {size(rate.native_bytes or 0)} per {unit}"
-    if finding.owner_type == "file descriptors":
+    if finding.owner_type == DESCRIPTORS:
         return "file descriptors are opened and never closed"
     if finding.owner_type == UNCOLLECTED:
         return f"{rate_text(rate.objects)} objects per {unit} in cycles that nobody collects: gc is disabled"

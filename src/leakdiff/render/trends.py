@@ -9,7 +9,7 @@ import attrs
 
 from leakdiff.model.report import ACCUSING, Verdict
 from leakdiff.model.trend import OwnerTrend, SeriesTrend, Slope, TimeToLimit, Trend, TrendRow
-from leakdiff.render.text import printable, size
+from leakdiff.render.plain import printable, size
 
 FORMAT = 1
 _DAY = 24.0

@@ -92,6 +92,8 @@ class Attribution:
             series = evidence.suspects[some[0]].series
             return counted, [[units] for units in series.units], series.gains
         columns = [self._gains[at] for at in some if at in self._gains]
+        if self._rounds and not columns:
+            return None
         return counted, self._counts, [sum(row) for row in zip(*columns, strict=True)]
 
     def _by_total(self, evidence: Evidence, finding: Finding) -> tuple[str, Sequence[Sequence[float]], Sequence[float]]:

@@ -13,6 +13,7 @@ Load = Literal["steady", "ramp", "burst"]
 
 LOADS = ("steady", "ramp", "burst")
 LEAST_UNITS = 100
+LEAST_ARRIVALS = 30  # in the duration: so many rounds, of a unit each, it takes to say what grows, and by whom
 _FOREVER = 1e9
 _SECONDS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -93,6 +94,9 @@ class Plan:
     def __attrs_post_init__(self) -> None:
         if self.load != "steady" and self.rate is None and self.concurrency in (None, 1):
             raise BadOption("load", self.load, "'steady' unless rate or concurrency says what rises or comes in bursts")
+        if self.rate is not None and self.duration is not None and self.rate * self.duration < LEAST_ARRIVALS:
+            must = f"{LEAST_ARRIVALS / self.duration:,.4g} or more with a duration of {self.duration:g} s"
+            raise BadOption("rate", self.rate, f"{must}: {LEAST_ARRIVALS} units should come")
 
 
 def make_plan(**given: Any) -> Plan:
@@ -105,5 +109,6 @@ def make_plan(**given: Any) -> Plan:
     for name, value in given.items():
         if name not in known:
             raise BadOption(name, value, f"one of {', '.join(sorted(known))}")
-    plan = Plan(**given)
-    return attrs.evolve(plan, duration=30.0) if plan.duration is None and plan.units is None else plan
+    if given.get("duration") is None and given.get("units") is None:
+        given["duration"] = 30.0
+    return Plan(**given)

@@ -11,7 +11,8 @@ import attrs
 
 from leakdiff.capture.workload import is_awaitable
 from leakdiff.errors import BadOption, BadScenario
-from leakdiff.soaking.faults import Fault, Faulty, Striker, is_coroutine_function, name_of
+from leakdiff.soaking.faults import Fault, Faulty, is_coroutine_function, name_of
+from leakdiff.soaking.striking import Striker
 
 _FOREVER = 1e12
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
@@ -126,20 +126,20 @@ class Traffic(Workload):
             await self._prepare()
         arrivals, loop = self._arrivals(len(drawn)), asyncio.get_running_loop()
         started = loop.time()
-        tasks: set[asyncio.Future[None]] = set()
+        serving = _Serving()
         try:
             for number, at in enumerate(drawn):
                 wait = started + arrivals.at(number) - loop.time()
                 if wait > 0:
                     await asyncio.sleep(wait)
-                while len(tasks) >= arrivals.room(number):
-                    tasks = await _some_end(tasks)
-                tasks = {task for task in tasks if not _has_ended(task)}
-                tasks.add(self._start(self.running[at], number))
-            while tasks:
-                tasks = await _some_end(tasks)
+                while len(serving.tasks) >= arrivals.room(number):
+                    await serving.until_one_ends()
+                serving.raise_first()
+                serving.add(self._start(self.running[at], number))
+            while serving.tasks:
+                await serving.until_one_ends()
         finally:
-            await _end_all(tasks)
+            await serving.end_all()
         await asyncio.sleep(
             max(0.0, started + arrivals.end - loop.time())
         )  # what a unit has scheduled for the loop's next turn belongs to its round
@@ -163,8 +163,12 @@ class Traffic(Workload):
         if most > 1 and not all(running.is_async for running in self.running):
             self._pool = ThreadPoolExecutor(most, "leakdiff-soak")
             together = threading.Barrier(most + 1)
-            started = [self._pool.submit(together.wait) for _ in range(most)]
-            together.wait()
+            try:
+                started = [self._pool.submit(together.wait) for _ in range(most)]
+                together.wait()
+            except BaseException:  # a thread that cannot be started, or Ctrl-C: the others would wait for ever
+                together.abort()
+                raise
             for one in started:
                 one.result()
         for running in self.running:
@@ -172,6 +176,52 @@ class Traffic(Workload):
                 await asyncio.create_task(_learned(running))
             elif running.striker is not None:
                 _run_apart(running.striker.learn_plain, running, 0)
+
+
+class _Serving:
+    """The units that run now; each leaves by itself when it ends, so that many that are slow cost nothing.
+
+    Attributes:
+        tasks: What runs them.
+    """
+
+    def __init__(self) -> None:
+        self.tasks: set[asyncio.Future[None]] = set()
+        self._failed: asyncio.Future[None] | None = None
+        self._one_ended = asyncio.Event()
+
+    def add(self, task: asyncio.Future[None]) -> None:
+        """Take in a unit that was started; one that has ended already is none."""
+        if task.done():
+            task.result()
+        else:
+            self.tasks.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Future[None]) -> None:
+        self.tasks.discard(task)
+        self._one_ended.set()
+        has_failed = task.cancelled() or task.exception() is not None
+        if has_failed and self._failed is None:
+            self._failed = task
+
+    async def until_one_ends(self) -> None:
+        """Wait until one more has ended, and raise what it raised."""
+        self._one_ended.clear()
+        await self._one_ended.wait()
+        self.raise_first()
+
+    def raise_first(self) -> None:
+        """Raise what the first of them raised that did."""
+        if self._failed is not None:
+            self._failed.result()
+
+    async def end_all(self) -> None:
+        """Cancel what still runs after one has failed, and wait for it."""
+        left = list(self.tasks)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 def _run_apart(call: Any, running: Running, number: int) -> None:
@@ -201,24 +251,3 @@ async def _learned(running: Running) -> None:
         raise
     except BaseException as error:
         raise _ScenarioFailed(running.scenario.called, 0) from error
-
-
-async def _some_end(tasks: set[asyncio.Future[None]]) -> set[asyncio.Future[None]]:
-    """Wait until some of them have ended, and return the others; raise what one of them raised."""
-    _, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    return {task for task in tasks if task in others or not _has_ended(task)}
-
-
-def _has_ended(task: asyncio.Future[None]) -> bool:
-    if task.done():
-        task.result()
-        return True
-    return False
-
-
-async def _end_all(tasks: Iterable[asyncio.Future[None]]) -> None:
-    """Cancel what still runs after one has failed, and wait for it."""
-    left = [task for task in tasks if not task.done()]
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 
 from leakdiff.capture.gone import BlockMark
+from leakdiff.capture.walk import Budget
 from leakdiff.errors import LeakdiffError
+from leakdiff.model.verdict import Verdict
+from leakdiff.testing.demands import Demands
 from leakdiff.testing.holders import Holder, holders_of
 from leakdiff.testing.scene import Block, Scene
-from leakdiff.testing.settings import Demands
 from leakdiff.testing.verdict import refuse_error
 
 _MOST_TYPES = 5
+_UNKNOWN = "what was born in this block may be held where nobody looked"
 
 
 class NoGrowth:
@@ -46,28 +48,38 @@ class NoGrowth:
         """
         __tracebackhide__ = True
         started = time.thread_time()
+        budget = self._scene.budget(self.demands.options)
         try:
             births = self._mark.births() if is_well and not self.is_repeated else {}
-            blocks = self._blocks(births) if births else []
+            blocks = self._blocks(births, budget) if births else []
         except LeakdiffError as error:
             refuse_error(error)
         finally:
             self._mark.lift()
-        cost = time.thread_time() - started
-        if blocks:
-            self._scene.fails("no_growth", "GREW", blocks, cost)
         if is_well and not self.is_repeated:
-            self._scene.passes("no_growth", "STABLE", "nothing born in the block outlived it", cost)
+            self._conclude(blocks, budget.spent, time.thread_time() - started)
 
-    def _blocks(self, births: Mapping[int, int]) -> list[Block]:
-        budget = self._scene.budget(self.demands.options)
+    def _blocks(self, births: Mapping[int, int], budget: Budget) -> list[Block]:
         held = self._mark.held(births, budget, self._scene.workload())
-        if budget.spent is not None:
-            self._scene.session.note(f"{self._scene.item.nodeid}: {budget.spent}; what lies beyond was not looked at")
         if held is None:
             return []
         holders = [holder for holder in holders_of(held) if self._counts(holder)]
         return [_born(holder) for holder in holders]
+
+    def _conclude(self, blocks: list[Block], spent: str | None, cost: float) -> None:
+        """Fail the test by what was found; where the walk stopped before it found anything, nothing can be said."""
+        __tracebackhide__ = True
+        if blocks:
+            if spent is not None:
+                self._scene.session.note(f"{self._scene.item.nodeid}: {spent}; what lies beyond was not looked at")
+            self._scene.fails("no_growth", "GREW", blocks, cost)
+        if spent is None:
+            self._scene.passes("no_growth", "STABLE", "nothing born in the block outlived it", cost)
+        elif Verdict.INCONCLUSIVE in self.demands.verdicts:
+            self._scene.fails("no_growth", Verdict.INCONCLUSIVE, [_unknown(spent)], cost)
+        else:
+            sentence = f"{_UNKNOWN}, beyond max_objects or max_seconds"  # the same each time: it is told once
+            self._scene.passes("no_growth", Verdict.INCONCLUSIVE, sentence, cost)
 
     def _counts(self, holder: Holder) -> bool:
         """Tell whether what somebody holds is against what is asked: not what is known or bounded."""
@@ -75,9 +87,14 @@ class NoGrowth:
         is_bounded = bound is not None and bound.filled <= bound.limit
         if told.kept_by or is_bounded or holder.is_runners or (told.entries or told.objects) <= self.demands.max_growth:
             return False
-        names = [told.owner, told.owner_type, told.fingerprint]
         is_known = baseline is not None and any(leak.fingerprint == told.fingerprint for leak in baseline.known)
-        return not is_known and not any(fnmatchcase(name, text) for name in names for text in self.demands.ignore)
+        return not is_known and not self.demands.ignores(told.owner, told.owner_type, told.fingerprint)
+
+
+def _unknown(spent: str) -> Block:
+    """Say that it is not known who holds what was born in a block."""
+    fix = "let it go on: leakdiff.no_growth(max_objects=..., max_seconds=...)"
+    return Block("", _UNKNOWN, (("why", spent), ("fix", fix)))
 
 
 def _born(holder: Holder) -> Block:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import functools
 import inspect
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
-from types import TracebackType
 from typing import Any
 from unittest import IsolatedAsyncioTestCase, TestCase
 
 import pytest
 from pluggy import PluginManager
 
+from leakdiff.capture.kinds import derives
 from leakdiff.errors import BadBody, LeakdiffError, StepFailed
 from leakdiff.session import examine
-from leakdiff.source_files import is_own_file
+from leakdiff.testing.demands import Demands, demands_of
+from leakdiff.testing.raised import below_ours, shown
 from leakdiff.testing.session import Session, session_of
-from leakdiff.testing.settings import Demands, demands_of
 from leakdiff.testing.verdict import conclude, refuse, refuse_error
 
 Once = Callable[[], object]
@@ -51,7 +50,7 @@ def repeated(item: pytest.Item) -> Iterator[None]:
 
 def _way(item: pytest.Function) -> Callable[[Any, Rounds], AbstractContextManager[None]]:
     """Return how a test of its kind is made to repeat."""
-    if not isinstance(getattr(item, "instance", None), TestCase):
+    if not derives(type(getattr(item, "instance", None)), TestCase):  # isinstance() asks an object for its class
         return _calls_repeat
     return _coroutine_repeats if inspect.iscoroutinefunction(item.obj) else _method_repeats
 
@@ -80,31 +79,18 @@ def _raise_if_timed_out(error: StepFailed) -> None:
     """Leave a test that took too long to who says so, with the traceback of where it was."""
     __tracebackhide__ = True
     cause = error.__cause__
-    if isinstance(cause, pytest.fail.Exception) and _TIMED_OUT in str(cause):
+    if cause is not None and derives(type(cause), pytest.fail.Exception) and _TIMED_OUT in str(cause):
         cause.add_note(
             f"leakdiff was repeating the body ({error.where}): allow the test more time, or ask for fewer rounds, units"
         )
-        raise cause.with_traceback(_below_ours(cause.__traceback__)) from None
+        raise cause.with_traceback(below_ours(cause.__traceback__)) from None
 
 
 def _told(item: pytest.Function, error: StepFailed) -> str:
-    """Say why a body cannot be repeated, with the traceback below our own frames."""
-    cause = error.__cause__ or error
-    shown = traceback.format_exception(type(cause), cause, _below_ours(cause.__traceback__))
-    why = f"it passed once, and when it was repeated it raised {type(cause).__name__} ({error.where})"
-    refused = BadBody(item.nodeid, why)
-    return f"leakdiff: {refused} [{refused.slug}]\n\n{''.join(shown)}"
-
-
-def _below_ours(found: TracebackType | None) -> TracebackType | None:
-    """Return the part of a traceback that begins in the test."""
-    while found is not None and _is_machinery(found.tb_frame.f_code.co_filename):
-        found = found.tb_next
-    return found
-
-
-def _is_machinery(file: str) -> bool:
-    return is_own_file(file) or any(part in file for part in ("/_pytest/", "/pluggy/", "\\_pytest\\", "\\pluggy\\"))
+    """Say why a body cannot be repeated, with the traceback of what it raised."""
+    raised = type(error.__cause__ or error).__name__
+    refused = BadBody(item.nodeid, f"it passed once, and when it was repeated it raised {raised} ({error.where})")
+    return f"leakdiff: {refused} [{refused.slug}]\n\n{shown(error)}"
 
 
 # -- functions and methods -------------------------------------------------------------------------
@@ -193,7 +179,7 @@ def _coroutine_repeats(item: Any, rounds: Rounds) -> Iterator[None]:
     """Let the test case run its coroutine again and again in its own event loop."""
     case = item.instance
     method = getattr(case, item.name)
-    if not isinstance(case, IsolatedAsyncioTestCase):
+    if not derives(type(case), IsolatedAsyncioTestCase):
         refuse_error(BadBody(item.nodeid, "it is a coroutine method, and its test case has no event loop to run it in"))
 
     setattr(case, item.name, functools.wraps(method)(lambda: rounds(_Isolated(case, method).once)))

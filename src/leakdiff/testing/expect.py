@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from leakdiff.capture.gone import Awaited
@@ -18,23 +18,14 @@ from leakdiff.testing.verdict import refuse_error
 _POLL = 0.01  # seconds
 
 
-# -- an object that should go away -----------------------------------------------------------------
-
-
-class ExpectGone:
-    """An object that should be gone; holds a weak reference.
+class _Expected:
+    """Something that a test expects: checked by ``with`` at the end of the block, by ``check()``, or after the body.
 
     Attributes:
-        took_collection: Whether it went only by a collection: it was part of a cycle.
         is_done: Whether it was checked.
     """
 
-    def __init__(self, scene: Scene, options: Options, obj: Any, grace: float) -> None:
-        if type(grace) not in (int, float) or not 0 <= grace < float("inf"):
-            raise BadOption("grace", grace, "a number of seconds, 0 or more")
-        self._scene, self._options, self._grace = scene, options, grace
-        self._awaited = _awaited(scene, obj)
-        self.took_collection = self.is_done = False
+    is_done = False
 
     def __enter__(self) -> Self:
         return self
@@ -44,6 +35,28 @@ class ExpectGone:
         self.is_done = True
         if kind is None:
             self.check()
+
+    def check(self) -> None:
+        """Fail the test if it is not as expected."""
+        raise NotImplementedError
+
+
+# -- an object that should go away -----------------------------------------------------------------
+
+
+class ExpectGone(_Expected):
+    """An object that should be gone; holds a weak reference.
+
+    Attributes:
+        took_collection: Whether it went only by a collection: it was part of a cycle.
+    """
+
+    def __init__(self, scene: Scene, options: Options, obj: Any, grace: float) -> None:
+        if type(grace) not in (int, float) or not 0 <= grace < float("inf"):
+            raise BadOption("grace", grace, "a number of seconds, 0 or more")
+        self._scene, self._options, self._grace = scene, options, grace
+        self._awaited = _awaited(scene, obj)
+        self.took_collection = False
 
     def check(self) -> None:
         """Wait for the object to go, and fail the test with who holds it if it does not.
@@ -82,16 +95,16 @@ class ExpectGone:
                 "Say when: `with leakdiff.expect_gone(obj):`, or leakdiff.expect_gone(obj) and later .check().",
             )
 
-    def _goes(self) -> bool:
-        """Wait for it."""
+    def _goes(self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep) -> bool:
+        """Wait for it, by the clock of the time of import: a test may stop the one that modules have (freezegun)."""
         if self._awaited.is_gone:
             return True
         if self._awaited.is_gone_after_collection():
             self.took_collection = True
             return True
-        deadline = time.monotonic() + self._grace
-        while not self._awaited.is_gone and time.monotonic() < deadline:
-            time.sleep(_POLL)
+        deadline = clock() + self._grace
+        while not self._awaited.is_gone and clock() < deadline:
+            sleep(_POLL)
         return self._awaited.is_gone
 
     def _block(self) -> Block | None:
@@ -156,12 +169,11 @@ def _awaited(scene: Scene, obj: Any) -> Awaited:
 # -- a container that should not grow --------------------------------------------------------------
 
 
-class ContainerWatch:
+class ContainerWatch(_Expected):
     """A container by its name, and how long it was; holds no object of the program.
 
     Attributes:
         before: Entries it had at first.
-        is_done: Whether it was checked.
     """
 
     def __init__(self, scene: Scene, path: str, max_growth: float) -> None:
@@ -169,16 +181,6 @@ class ContainerWatch:
             raise BadOption("path", path, 'the name of a container, such as "app.matching._inflight"')
         self._scene, self._path, self._max_growth = scene, path, max_growth
         self.before = _length(path)
-        self.is_done = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        __tracebackhide__ = True
-        self.is_done = True
-        if kind is None:
-            self.check()
 
     def check(self) -> None:
         """Read the length again, and fail the test if there are too many more entries.

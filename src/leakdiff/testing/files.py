@@ -14,7 +14,7 @@ import pytest
 from leakdiff.__about__ import __version__
 from leakdiff.errors import LeakdiffError
 from leakdiff.model.baseline import Baseline, KnownLeak
-from leakdiff.model.report import ACCUSING
+from leakdiff.model.verdict import ACCUSING
 from leakdiff.render.text import short_path
 from leakdiff.store.files import write_whole
 from leakdiff.testing.session import Result, Session

@@ -14,11 +14,11 @@ from leakdiff.errors import BadRounds, LeakdiffError
 from leakdiff.model.report import Report
 from leakdiff.session import examine
 from leakdiff.testing.blocks import NoGrowth
+from leakdiff.testing.demands import Demands, make_demands
 from leakdiff.testing.expect import ContainerWatch, ExpectGone
 from leakdiff.testing.rounds import Rounds, found_by
 from leakdiff.testing.scene import Scene
 from leakdiff.testing.session import session_of
-from leakdiff.testing.settings import Demands, make_demands
 from leakdiff.testing.verdict import conclude, refuse_error
 
 _PLUGIN = "leakdiff-bodies"
@@ -72,6 +72,10 @@ class Leakdiff:
 
         Returns:
             The report, where the test does not fail by it.
+
+        Raises:
+            Failed: If it leaks, or cannot be checked: an argument cannot work, the step raises, or the test has the
+                marker.
         """
         __tracebackhide__ = True
         try:
@@ -96,6 +100,10 @@ class Leakdiff:
 
         Returns:
             What ``for`` goes through; yields None.
+
+        Raises:
+            Failed: At the end of the loop, if it leaks; if an argument cannot work, the loop is left early or stands in
+                another one, or the test has the marker.
         """
         __tracebackhide__ = True
         try:
@@ -117,6 +125,13 @@ class Leakdiff:
         Args:
             **demands: As for the marker. In a block that runs once ``max_growth`` is a number of entries that each
                 owner may gain, or of objects where it is no container.
+
+        Returns:
+            What ``with`` enters.
+
+        Raises:
+            Failed: At the end of the block, if it leaks, or if the walk stopped before it had found anything; if an
+                argument cannot work, or the test has the marker.
         """
         __tracebackhide__ = True
         try:
@@ -134,6 +149,9 @@ class Leakdiff:
 
         Returns:
             The report, where the test does not fail by it.
+
+        Raises:
+            Failed: If it leaks, or cannot be soaked: an argument cannot work, or a scenario raises.
         """
         __tracebackhide__ = True
         from leakdiff.testing.soaks import soak_in
@@ -151,6 +169,13 @@ class Leakdiff:
         Args:
             obj: The object; a weak reference to it is kept.
             grace: Seconds that others have to let go of it. An event loop does not run meanwhile.
+
+        Returns:
+            What ``with`` enters, and what has ``check()``.
+
+        Raises:
+            Failed: When it is checked, if the object is alive; at once, if it cannot be weakly referenced, is the value
+                of a fixture, or ``grace`` cannot work.
         """
         __tracebackhide__ = True
         try:
@@ -167,6 +192,13 @@ class Leakdiff:
             path: Its name, such as ``app.matching._inflight``. What stands under it is counted, also when it is
                 replaced by another container.
             max_growth: Entries that it may gain.
+
+        Returns:
+            What ``with`` enters, and what has ``check()``.
+
+        Raises:
+            Failed: When it is checked, if it has gained more, or is gone; at once, if there is no such container, or
+                ``max_growth`` cannot work.
         """
         __tracebackhide__ = True
         try:

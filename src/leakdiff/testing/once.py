@@ -117,13 +117,15 @@ class Once:
     def _plugins(self) -> list[tuple[str, Any]]:
         """Return the plugins that are objects of the program's own: pytest alone holds them."""
         from leakdiff.capture.kinds import derives, qualname_of
-        from leakdiff.capture.lifetimes import is_of_runner
+        from leakdiff.capture.runners import is_of_runner
 
         held = [plugin for _, plugin in self._session.config.pluginmanager.list_name_plugin() if plugin is not None]
         own = [plugin for plugin in held if not derives(type(plugin), ModuleType) and not is_of_runner(type(plugin))]
         return [(f"plugin {qualname_of(type(plugin))}", plugin) for plugin in own]
 
     def _notes(self, watch: Lifetimes) -> Iterator[str]:
+        if not watch.may_thaw:
+            yield "the heap was frozen before the first test (gc.freeze): what tests left behind stays frozen with it"
         if watch.lost == 1:
             yield "1 test called gc.unfreeze(): what outlived it is not known"
         elif watch.lost:
@@ -137,14 +139,16 @@ class Once:
 
     def _take(self, told: dict[str, Any]) -> None:
         """Put what one process found beside what others did."""
-        from leakdiff.judge.outlived import merged
-
         session = self._session
         session.watched += told["watched"]
         session.others += told["others"]
         session.once_cpu_seconds += told["cpu_seconds"]
         for note in told["notes"]:
             session.note(note)
+        if not told["outlived"]:
+            return
+        from leakdiff.judge.outlived import merged
+
         found = [_from_dict(fields) for fields in [*session.outlived, *told["outlived"]]]
         session.outlived[:] = [item.as_dict() for item in merged(found) if not self._is_known(item)]
 

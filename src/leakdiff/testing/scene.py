@@ -11,7 +11,7 @@ import pytest
 from leakdiff.capture.kinds import qualname_of
 from leakdiff.capture.walk import Budget
 from leakdiff.options import Options
-from leakdiff.render.text import printable
+from leakdiff.render.plain import printable
 from leakdiff.testing.session import Result, Session
 from leakdiff.testing.verdict import refuse
 
@@ -68,7 +68,7 @@ class Scene:
             verdict=verdict,
             headline=blocks[0].headline(verdict),
             text=_text(verdict, blocks),
-            owners=tuple(dict.fromkeys(block.owner for block in blocks)),
+            owners=tuple(dict.fromkeys(block.owner for block in blocks if block.owner)),
             fingerprints=tuple(dict.fromkeys(block.fingerprint for block in blocks if block.fingerprint)),
             is_failure=True,
         )
@@ -84,7 +84,7 @@ class Block:
     """One owner, and what is said of it.
 
     Attributes:
-        owner: Its name.
+        owner: Its name; empty where none is known.
         claim: What it does, in a few words.
         rows: What is known of it, as a name and a text each.
         fingerprint: Six hex digits that are the same on the next run; empty where there are none.

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from json import dumps, loads  # by their names: a test may have json patched while its report is made
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 import pytest
 
 from leakdiff.errors import BaselineMissing
-from leakdiff.model.baseline import Baseline, new_leaks
-from leakdiff.model.report import Novelty, Report, Verdict
+from leakdiff.model.verdict import ACCUSING, Novelty
 from leakdiff.testing.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from leakdiff.model.baseline import Baseline
+    from leakdiff.model.report import Report
 
 _MOST_PROPERTIES = 5  # findings that are told in JUnit's file
 
@@ -52,12 +55,14 @@ class Result:
     @property
     def is_known(self) -> bool:
         """Whether it leaks, and a baseline knows all of it."""
-        is_leak = self.report is not None and self.verdict in (Verdict.LEAK, Verdict.NATIVE)
+        is_leak = self.report is not None and self.verdict in ACCUSING
         return is_leak and not self.owners and not self.is_failure
 
     @classmethod
     def of(cls, test: str, kind: str, report: Report, *, is_failure: bool) -> Self:
         """Return what a report says of a test."""
+        from leakdiff.model.baseline import new_leaks
+
         leaks = new_leaks(report)
         return cls(
             test=test,
@@ -118,6 +123,8 @@ class Session:
 
     def tell(self, item: pytest.Item, result: Result) -> None:
         """Keep a result until the test's report takes it along, and give JUnit its short form."""
+        if not self.config.pluginmanager.is_registered(self):  # from here on only: it is called three times a test
+            self.config.pluginmanager.register(self, "leakdiff-session")
         self._untold.setdefault(item.nodeid, []).append(result)
         item.user_properties.append(("leakdiff.verdict", result.verdict))
         for owner in result.owners[:_MOST_PROPERTIES]:
@@ -131,19 +138,21 @@ class Session:
             self.notes.append(text)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Generator[None, Any, pytest.TestReport]:
-        """Give the report of a test what was found in it: it crosses from xdist's workers like that."""
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, pytest.TestReport]:
+        """Give a report of a test what was found until then: it crosses from xdist's workers like that."""
         report: Any = yield
-        found = self._untold.pop(item.nodeid, ()) if call.when == "call" else ()
-        if found:
-            report.leakdiff = dumps([attrs.asdict(result) for result in found])
+        found = self._untold.pop(item.nodeid, ())
+        if found or self.notes:
+            report.leakdiff = dumps({"results": [attrs.asdict(result) for result in found], "notes": self.notes})
+            self.notes.clear()  # it takes them in again, where the summary is printed
         return report  # type: ignore[no-any-return]
 
     def take(self, text: str) -> None:
         """Take in what came with a test's report."""
-        for fields in loads(text):
+        told = loads(text)
+        for note in told["notes"]:
+            self.note(note)
+        for fields in told["results"]:
             lists = {name: tuple(held) for name, held in fields.items() if isinstance(held, list)}
             self.results.append(Result(**{**fields, **lists}))
 
@@ -155,12 +164,14 @@ class Session:
     @property
     def leaks(self) -> list[Result]:
         """What leaks, the failures first."""
-        leaks = [found for found in self.told if found.verdict in (Verdict.LEAK, Verdict.NATIVE) or found.is_failure]
+        leaks = [found for found in self.told if found.verdict in ACCUSING or found.is_failure]
         return sorted(leaks, key=lambda found: not found.is_failure)
 
 
 def _without_known(report: Report) -> Report:
     """Return a report that has new leaks without those that are known; another as it is."""
+    from leakdiff.model.baseline import new_leaks
+
     if not (new := new_leaks(report)):
         return report
     kept = tuple(finding for finding in report.findings if finding.novelty is not Novelty.KNOWN)
@@ -181,8 +192,7 @@ def session_of(config: pytest.Config) -> Session:
     if _KEY not in config.stash:
         settings = read_settings(config)
         baseline = _known(settings)
-        session = config.stash[_KEY] = Session(config, settings, baseline, _written(settings, baseline))
-        config.pluginmanager.register(session, "leakdiff-session")
+        config.stash[_KEY] = Session(config, settings, baseline, _written(settings, baseline))
     return config.stash[_KEY]
 
 
@@ -191,6 +201,8 @@ def _known(settings: Settings) -> Baseline | None:
     path = settings.baseline
     if path is None or (path == settings.write_baseline and not path.exists()):
         return None
+    from leakdiff.model.baseline import Baseline
+
     try:
         return Baseline.load(path)
     except BaselineMissing:
@@ -202,6 +214,8 @@ def _written(settings: Settings, baseline: Baseline | None) -> Baseline | None:
     path = settings.write_baseline
     if path is None:
         return None
+    from leakdiff.model.baseline import Baseline
+
     return Baseline.load(path) if path.exists() else baseline or Baseline()
 
 

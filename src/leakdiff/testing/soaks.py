@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,12 +15,11 @@ from leakdiff.soaking.faults import Faulty
 from leakdiff.soaking.plan import Plan, make_plan
 from leakdiff.soaking.scenarios import Scenario
 from leakdiff.soaks import soak_planned
-from leakdiff.source_files import is_own_file
+from leakdiff.testing.demands import NAMES, Demands, make_demands
+from leakdiff.testing.raised import shown
 from leakdiff.testing.session import Session, session_of
-from leakdiff.testing.settings import Demands, make_demands
 from leakdiff.testing.verdict import conclude, refuse, refuse_error
 
-_DEMANDS = ("ignore", "max_growth", "verdicts")
 _CALLS = ("setup", "teardown")
 
 
@@ -91,7 +89,7 @@ def soak_in(session: Session, item: pytest.Item, scenarios: object, **arguments:
         plan, demands, calls = _asked(session, arguments)
         found = soak_planned(scenarios, plan, **calls)
     except StepFailed as error:
-        refuse(_told(error))
+        refuse(f"leakdiff: {error} [{error.slug}]\n\n{shown(error)}")
     except LeakdiffError as error:
         refuse_error(error)
     if found.interrupted:
@@ -102,14 +100,7 @@ def soak_in(session: Session, item: pytest.Item, scenarios: object, **arguments:
 
 def _asked(session: Session, given: dict[str, Any]) -> tuple[Plan, Demands, dict[str, Any]]:
     """Sort arguments into how to soak, what to demand, and what to call before and after."""
-    demands = {name: value for name, value in given.items() if name in _DEMANDS}
+    demands = {name: value for name, value in given.items() if name in NAMES}
     calls = {name: value for name, value in given.items() if name in _CALLS}
-    rest = {name: value for name, value in given.items() if name not in (*_DEMANDS, *_CALLS)}
+    rest = {name: value for name, value in given.items() if name not in (*NAMES, *_CALLS)}
     return make_plan(**rest), make_demands(session.settings.options, demands), calls
-
-
-def _told(error: StepFailed) -> str:
-    """Say which scenario failed, with its traceback but for the frames that are ours."""
-    shown = traceback.TracebackException.from_exception(error.__cause__ or error)
-    shown.stack = traceback.StackSummary.from_list([one for one in shown.stack if not is_own_file(one.filename)])
-    return f"leakdiff: {error} [{error.slug}]\n\n{''.join(shown.format())}"

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from leakdiff.model.report import Verdict
-from leakdiff.render.text import printable, size
-from leakdiff.testing.session import Session, has_session, session_of
+from leakdiff.render.plain import printable, size
+from leakdiff.testing.session import Result, Session, has_session, session_of
 
 _MOST_LEAKS = 20
 _MOST_OWNERS = 10
+_FEW_OWNERS = 3  # that are shown where none is telling
+_MANY = 64  # objects or entries
 _MOST_TESTS = 3
 _MOST_TYPES = 3
 _ADVICE = (
@@ -55,9 +56,20 @@ def _checked(session: Session) -> Iterator[str]:
     if len(leaks) > _MOST_LEAKS:
         yield f"and {len(leaks) - _MOST_LEAKS} more"
     if session.results:
-        verdicts = Counter(found.verdict for found in session.told)
-        told = ", ".join(f"{verdicts[verdict]:,} {verdict}" for verdict in Verdict if verdicts[verdict])
-        yield f"{_counted(len(session.results), 'check')}{f': {told}' if told else ''}; {len(leaks):,} leak"
+        yield _tally(session, leaks)
+
+
+def _tally(session: Session, leaks: Sequence[Result]) -> str:
+    """Count what was said, and what came of it; what passes all the same is known, ignored or allowed."""
+    verdicts = Counter(found.verdict for found in session.told)
+    told = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(verdicts.items()))
+    failed = sum(found.is_failure for found in leaks)
+    parts = [f"{_counted(len(session.results), 'check')}{f': {told}' if told else ''}", f"{failed:,} failed"]
+    if len(leaks) > failed:
+        parts.append(f"{len(leaks) - failed:,} passed with a leak that is known, ignored or allowed")
+    if left_out := len(session.results) - len(session.told):
+        parts.append(f"{left_out:,} with leaks that the baseline knows left out")
+    return "; ".join(parts)
 
 
 # -- what was watched ------------------------------------------------------------------------------
@@ -71,15 +83,21 @@ def _watched(session: Session) -> Iterator[str]:
         yield f"{watched}: nothing outlived them under an owner of the program's own"
     else:
         yield f"{watched}; what outlived them, by owner:"
-    for item in suspect[:_MOST_OWNERS]:
+    shown = [item for item in suspect if _is_telling(item)] or suspect[:_FEW_OWNERS]
+    for item in shown[:_MOST_OWNERS]:
         yield from _owner(item)
-    if len(suspect) > _MOST_OWNERS:
-        yield f"  and {_counted(len(suspect) - _MOST_OWNERS, 'owner')} more (--leakdiff-report=PATH has them)"
+    if more := len(suspect) - len(shown[:_MOST_OWNERS]):
+        yield f"  and {_counted(more, 'owner')} more of less or of one test (--leakdiff-report=PATH has them)"
     if suspect:
         yield f"  {_ADVICE}"
     yield from _known(known)
     if session.others:
         yield f"{_counted(session.others, 'more object')} of tests kept by pytest, its plugins, or C code"
+
+
+def _is_telling(item: Mapping[str, Any]) -> bool:
+    """Tell whether an owner gained from several tests, or much: what one test made once is a cache as a rule."""
+    return len(item["tests"]) > 1 or item["objects"] >= _MANY or (not item["tests"] and item["entries"] >= _MANY)
 
 
 def _owner(item: Mapping[str, Any]) -> Iterator[str]:

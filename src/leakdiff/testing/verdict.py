@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import NoReturn
 
 import pytest
@@ -10,8 +9,8 @@ import pytest
 from leakdiff.errors import LeakdiffError
 from leakdiff.judge.novelty import rate_of
 from leakdiff.model.report import Finding, Novelty, Report, Verdict
+from leakdiff.testing.demands import Demands
 from leakdiff.testing.session import Session
-from leakdiff.testing.settings import Demands
 
 
 def conclude(session: Session, item: pytest.Item, kind: str, report: Report, demands: Demands) -> None:
@@ -50,14 +49,10 @@ def fails(report: Report, demands: Demands) -> bool:
 def _is_against(finding: Finding, demands: Demands) -> bool:
     if finding.verdict not in demands.verdicts or finding.novelty is Novelty.KNOWN:
         return False
-    rate, _ = rate_of(finding)
-    return rate > demands.max_growth and not _is_ignored(finding, demands.ignore)
-
-
-def _is_ignored(finding: Finding, patterns: tuple[str, ...]) -> bool:
+    if demands.max_growth and rate_of(finding)[0] <= demands.max_growth:
+        return False
     cause = finding.cause.slug if finding.cause is not None else ""
-    names = [finding.owner or "", finding.owner_type, cause, finding.fingerprint]
-    return any(name and fnmatchcase(name, pattern) for name in names for pattern in patterns)
+    return not demands.ignores(finding.owner or "", finding.owner_type, cause, finding.fingerprint)
 
 
 def refuse(text: str) -> NoReturn:

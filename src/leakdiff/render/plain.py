@@ -1,0 +1,21 @@
+"""What every text is made with: sizes as people read them, and text that cannot steer a terminal."""
+
+from __future__ import annotations
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def size(count: float) -> str:
+    """Return a number of bytes as ``1.1 MiB``."""
+    step = 0
+    while abs(count) >= (1023.5 if step == 0 else 1023.95) and step < len(_UNITS) - 1:
+        count /= 1024
+        step += 1
+    return f"{count:.0f} B" if step == 0 else f"{count:.1f} {_UNITS[step]}"
+
+
+def printable(text: str) -> str:
+    """Return text with everything escaped that could steer a terminal or break a line."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in text
+    )
