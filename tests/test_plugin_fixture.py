@@ -1079,7 +1079,7 @@ def test_what_fixtures_find_is_told_as_well(inner: pytest.Pytester, options: tup
             "*= leakdiff =*",
             "test_app.py::test_setup: LEAK  app.inflight grows by 1.00 entries per unit*",
             "test_app.py::test_teardown: GREW  1 app.Driver born in this block*",
-            "2 checks: 1 LEAK; 2 leak",
+            "2 checks: *; 2 failed",
             "untold: 0",
         ]
     )

@@ -436,7 +436,7 @@ def test_tests_that_check_themselves_find_a_heap_that_nobody_froze(pytester: pyt
     told.result.assert_outcomes(passed=3)
     assert told.notes == ["2 tests check themselves for leaks, and were not watched"]
     assert told.suspects == ["test_marked.kept"]
-    assert "2 checks: 2 STABLE; 0 leak" in told.text
+    assert "2 checks: 2 STABLE; 0 failed" in told.text
 
 
 def test_an_interrupted_session_tells_what_it_saw(pytester: pytest.Pytester) -> None:

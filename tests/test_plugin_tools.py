@@ -183,7 +183,8 @@ def test_what_a_tool_keeps_is_named_with_its_remedy_and_fails_no_test(
     inner: Inner, test: str, reason: str, remedy: str
 ) -> None:
     """The test passes, its report says which tool keeps what, and what to do so that it does not."""
-    assert (inner.outcomes[test], inner.verdict(test)) == ("passed", "STABLE")
+    assert inner.outcomes[test] == "passed"
+    assert inner.verdict(test) in ("STABLE", "WARMUP")  # a buffer that is doubled now and then grows in fewer rounds
     assert remedy in inner.kept(test)[reason]
 
 
@@ -320,6 +321,7 @@ CLEAN = """
 
     pytestmark = pytest.mark.leakdiff(units=5, rounds=3, patience=0.05)
     runs = iter(range(10**9))
+    frees_names = sys.version_info[:2] != (3, 12)  # where pathlib's interned parts of paths are never freed
 
     @pytest.fixture(scope="session")
     def of_session():
@@ -367,7 +369,7 @@ CLEAN = """
             assert True
 
     def test_files(tmp_path):
-        path = tmp_path / f"{next(runs)}.txt"
+        path = tmp_path / (f"{next(runs)}.txt" if frees_names else "one.txt")
         path.write_text("x")
         assert [found.name for found in tmp_path.iterdir()] == [path.name]
         path.unlink()

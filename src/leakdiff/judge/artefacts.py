@@ -202,7 +202,7 @@ ARTEFACTS: Final[tuple[Artefact, ...]] = (
     Artefact(
         "temporary-names", r"tempfile\.(_name_sequence|_RandomNameSequence).*", "tempfile draws names from one place"
     ),
-    Artefact("unittest-classes", r".*\.tearDown_exceptions", "unittest notes for each class what its cleanups raised"),
+    Artefact("testcase-classes", r".*\.tearDown_exceptions", "unittest notes for each class what its cleanups raised"),
     Artefact(
         "event-loop-policy", r"asyncio\.\w+\.\w*EventLoopPolicy", "asyncio makes its policy when it is first asked"
     ),

@@ -14,7 +14,8 @@ from leakdiff.testing.session import Result, Session, has_session, session_of
 _MOST_LEAKS = 20
 _MOST_OWNERS = 10
 _FEW_OWNERS = 3  # that are shown where none is telling
-_MANY = 64  # objects or entries
+_MANY = 64  # objects of one test
+_MANY_ENTRIES = 16  # of which the tests are not known
 _MOST_TESTS = 3
 _MOST_TYPES = 3
 _ADVICE = (
@@ -97,7 +98,9 @@ def _watched(session: Session) -> Iterator[str]:
 
 def _is_telling(item: Mapping[str, Any]) -> bool:
     """Tell whether an owner gained from several tests, or much: what one test made once is a cache as a rule."""
-    return len(item["tests"]) > 1 or item["objects"] >= _MANY or (not item["tests"] and item["entries"] >= _MANY)
+    return (
+        len(item["tests"]) > 1 or item["objects"] >= _MANY or (not item["tests"] and item["entries"] >= _MANY_ENTRIES)
+    )
 
 
 def _owner(item: Mapping[str, Any]) -> Iterator[str]:
