@@ -63,8 +63,12 @@ def _run(session: Session, item: pytest.Function, demands: Demands, once: Once) 
     """
     __tracebackhide__ = True
     once()
+    outcome = _outcome_of(item)
+    if outcome is not None and not outcome.success:  # a subtest failed, and with it the test
+        return
     try:
-        examined = examine(once, demands.options)
+        with _without_subtests(outcome):
+            examined = examine(once, demands.options)
     except StepFailed as error:
         _raise_if_timed_out(error)
         refuse(_told(item, error))
@@ -161,6 +165,26 @@ def _runner_of(backend: Any) -> AbstractContextManager[object]:
 
 
 # -- methods of unittest.TestCase ------------------------------------------------------------------
+
+
+def _outcome_of(item: pytest.Function) -> Any:
+    """Return what unittest notes of a running test case; None elsewhere."""
+    case = getattr(item, "instance", None)
+    return case.__dict__.get("_outcome") if derives(type(case), TestCase) else None
+
+
+@contextmanager
+def _without_subtests(outcome: Any) -> Iterator[None]:
+    """Let subtests be parts of the body: each of some hundred runs of it would report all of them again."""
+    if outcome is None:
+        yield
+        return
+    did = outcome.result_supports_subtests
+    outcome.result_supports_subtests = False
+    try:
+        yield
+    finally:
+        outcome.result_supports_subtests = did
 
 
 @contextmanager
