@@ -88,11 +88,10 @@ class Row:
 
     @property
     def changed(self) -> list[str]:
-        """Tests with another outcome under leakdiff than in every run without it; flaky ones are none of ours."""
-        usual = [run.outcomes for run in self.plain]
-        return [
-            test for test, outcome in self.watched[0].outcomes.items() if all(run.get(test) != outcome for run in usual)
-        ] + [test for test in usual[0] if test not in self.watched[0].outcomes]
+        """Tests with another outcome under leakdiff than in any run without it; some have the time in their names."""
+        usual, watched = [run.outcomes for run in self.plain], self.watched[0].outcomes
+        lasting = [test for test in usual[0] if all(test in run for run in usual)]
+        return [test for test in lasting if watched.get(test) not in {run[test] for run in usual}]
 
     @property
     def ratio(self) -> float:

@@ -9,12 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
-from leakdiff.judge.artefacts import artefact_of
+from leakdiff.judge.artefacts import Artefact, artefact_at
 from leakdiff.judge.fingerprint import fingerprint
 from leakdiff.model.outlived import Gain, Outlived, belongs_to_runner
 from leakdiff.model.owner import Owner
-from leakdiff.model.report import Finding, TypeGrowth, Verdict
-from leakdiff.model.signals import Rate
 
 _MOST_TYPES = 8
 _LAST_FAILURE = re.compile(r"sys\.last_(exc|value|traceback|type)(\W.*)?")
@@ -103,27 +101,16 @@ def _kept_by(owner: Owner, counts: Mapping[str, int]) -> str:
         return _KEEPS_LAST_FAILURE
     if owner.kind in ("module", "class") and belongs_to_runner(owner.steps[0].label):
         return _KEEPS_FOR_ITSELF
-    known = artefact_of(_as_finding(owner), sys.version_info[:2])
+    known = _artefact_around(owner)
     if known is None and owner.bound is not None:
         return f"a cache that is bounded, by {owner.bound.limit:,}"
     return known.reason if known is not None else ""
 
 
-def _as_finding(owner: Owner) -> Finding:
-    return Finding(
-        verdict=Verdict.INCONCLUSIVE,
-        because="",
-        fingerprint="",
-        owner=owner.name,
-        owner_type=owner.type,
-        entries=owner.length,
-        path=owner.steps,
-        depth=owner.depth,
-        types=(TypeGrowth("", 0.0, 0),),
-        key_shape=None,
-        sites=(),
-        per_unit=Rate(objects=0.0, bytes=0.0),
-    )
+def _artefact_around(owner: Owner) -> Artefact | None:
+    """Return the artefact that an owner is, or that it lies in: an entry of a cache belongs to the cache."""
+    found = (artefact_at(owner.steps[:end], sys.version_info[:2]) for end in range(owner.depth, 0, -1))
+    return next((known for known in found if known is not None), None)
 
 
 def _one_of(one: Outlived, other: Outlived) -> Outlived:
