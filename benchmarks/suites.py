@@ -25,6 +25,7 @@ CACHE = REPOSITORY / ".cache" / "suites"
 _LIMIT = 600  # seconds one run of a suite may take
 _RUNS = 2
 _MOST_OWNERS = 8
+_MARK = "<!-- what follows is written by make suites -->"
 
 
 @attrs.frozen
@@ -123,7 +124,9 @@ def main() -> int:
             continue
         print(line(rows[-1]), flush=True)
     if parsed.markdown and rows:
-        parsed.markdown.write_text(as_markdown(rows, failed), encoding="utf-8")
+        before = parsed.markdown.read_text(encoding="utf-8") if parsed.markdown.exists() else ""
+        by_hand, _, _ = before.partition(_MARK)
+        parsed.markdown.write_text(f"{by_hand}{_MARK}\n\n{as_markdown(rows, failed)}", encoding="utf-8")
     return 2 if failed else int(any(row.changed for row in rows))
 
 
@@ -207,7 +210,7 @@ def as_markdown(rows: Sequence[Row], failed: Sequence[str]) -> str:
     """Return the whole page."""
     today = datetime.datetime.now(datetime.UTC).date()
     parts = [
-        "# The suites of other packages\n",
+        "## What was run\n",
         (
             f"`make suites` on {today}, CPython {platform.python_version()}, {os.cpu_count()} cores: the tests of "
             "packages' source distributions with `pytest --leakdiff`, and without the plugin. CPU time is the least "
@@ -232,11 +235,18 @@ def told(row: Row) -> list[str]:
         return [*head, "Nothing but what pytest and its plugins keep.\n"]
     shown = [
         f"* `{owner['owner']}`: {', '.join(f'{count:,} {name}' for name, count in owner['types'][:3])}, from "
-        f"{len(owner['tests']):,} {'test' if len(owner['tests']) == 1 else 'tests'}"
+        f"{counted(owner['tests'])}"
         for owner in row.outlived[:_MOST_OWNERS]
     ]
     more = len(row.outlived) - _MOST_OWNERS
     return [*head, *shown, *([f"* and {more} more"] if more > 0 else []), ""]
+
+
+def counted(tests: Sequence[str]) -> str:
+    """Say of how many tests something is; of growth that gc does not see, that cannot be told."""
+    if not tests:
+        return "tests that cannot be told"
+    return f"{len(tests):,} {'test' if len(tests) == 1 else 'tests'}"
 
 
 if __name__ == "__main__":

@@ -26,14 +26,13 @@ from leakdiff.capture.kinds import (
     module_of,
     type_name,
 )
-from leakdiff.capture.marks import Mark, is_frozen_by_others, make_mark
+from leakdiff.capture.marks import Mark, collection_paused, is_frozen_by_others, make_mark
 from leakdiff.capture.naming import is_running
 from leakdiff.capture.newborn import Newborn
 from leakdiff.capture.owners import OwnerReader
 from leakdiff.capture.references import references
 from leakdiff.capture.roots import Roots, find_roots, own_parts
 from leakdiff.capture.runners import is_of_runner, kinds_past_runner
-from leakdiff.capture.tiers import collection_paused
 from leakdiff.capture.walk import Budget, Walk
 from leakdiff.model.heap import HeapGraph
 from leakdiff.model.owner import Accumulation, Owner

@@ -8,13 +8,12 @@ import sys
 import time
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import attrs
 
 from leakdiff.capture.kinds import KindsByIdentity, derives, dict_of_module
-from leakdiff.capture.marks import FreezeMark, is_frozen_by_others
+from leakdiff.capture.marks import FreezeMark, collection_paused, is_frozen_by_others
 from leakdiff.capture.references import references
 from leakdiff.capture.roots import Roots, find_roots, own_parts
 from leakdiff.capture.runners import kinds_past_runner
@@ -345,20 +344,9 @@ def _of_stdlib(roots: Roots) -> list[Any]:
 
 
 def _walk_from(roots: Roots, walk: Walk, avoid: Sequence[Any]) -> None:
-    with _collection_paused():
+    with collection_paused():
         walk.from_roots(*roots.targets(), avoid=[*own_parts(), *avoid])
 
 
 def _budget() -> Budget:
     return Budget(_MOST_OBJECTS, _MOST_SECONDS)
-
-
-@contextmanager
-def _collection_paused() -> Iterator[None]:
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

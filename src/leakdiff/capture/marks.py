@@ -6,6 +6,7 @@ import gc
 import itertools
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -147,3 +148,15 @@ class GenerationMark:
         """Make everything old."""
         gc.collect()
         self._full_collections = gc.get_stats()[2]["collections"]
+
+
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """Keep the cyclic collector from running by itself while millions of references are in hand."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

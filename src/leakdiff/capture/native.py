@@ -18,9 +18,10 @@ from leakdiff.capture.extensions import find_extensions
 from leakdiff.capture.kinds import derives, dict_of_module
 from leakdiff.capture.ledger import CallCost
 from leakdiff.capture.lines import LineMeter
+from leakdiff.capture.marks import collection_paused
 from leakdiff.capture.meter import descriptor_gauge
 from leakdiff.capture.sites import Line
-from leakdiff.capture.tiers import Bench, collection_paused
+from leakdiff.capture.tiers import Bench
 from leakdiff.model.native import C_HEAP, FROZEN, HIDDEN_CYCLE, LEAKED_REFERENCES, CCall, NativeEvidence
 from leakdiff.source_files import is_users_file
 

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from leakdiff.capture.lines import LineMeter
-from leakdiff.capture.marks import Mark, is_frozen_by_others, make_mark
+from leakdiff.capture.marks import Mark, collection_paused, is_frozen_by_others, make_mark
 from leakdiff.capture.meter import Meter, callbacks_at_exit, count_tracked, native_gauge
 from leakdiff.capture.newborn import Newborn
 from leakdiff.capture.owners import LengthWatch
@@ -349,18 +349,6 @@ def _roots(bench: Bench) -> Roots:
 
 def _budget(bench: Bench) -> Budget:
     return Budget(bench.options.max_objects, bench.options.max_seconds)
-
-
-@contextmanager
-def collection_paused() -> Iterator[None]:
-    """Keep the cyclic collector from running by itself while millions of references are in hand."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def watched_rounds(bench: Bench, watch: LengthWatch, units: int, bytes_per_unit: float) -> list[Round]:
