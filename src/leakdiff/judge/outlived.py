@@ -109,8 +109,11 @@ def _kept_by(owner: Owner, counts: Mapping[str, int]) -> str:
 
 def _artefact_around(owner: Owner) -> Artefact | None:
     """Return the artefact that an owner is, or that it lies in: an entry of a cache belongs to the cache."""
-    found = (artefact_at(owner.steps[:end], sys.version_info[:2]) for end in range(owner.depth, 0, -1))
-    return next((known for known in found if known is not None), None)
+    own, *around = (artefact_at(owner.steps[:end], sys.version_info[:2]) for end in range(owner.depth, 0, -1))
+    if own is not None:
+        return own
+    # What pytest holds of the program's, such as a fixture, is not pytest's.
+    return next((known for known in around if known is not None and not known.slug.startswith("pytest")), None)
 
 
 def _one_of(one: Outlived, other: Outlived) -> Outlived:
