@@ -602,7 +602,7 @@ def test_an_object_that_stays_fails_with_who_holds_it(inner: pytest.Pytester) ->
     result = run(
         inner,
         """
-        import ctypes, weakref
+        import collections, ctypes, weakref
 
         @pytest.fixture
         def waiting():
@@ -626,10 +626,17 @@ def test_an_object_that_stays_fails_with_who_holds_it(inner: pytest.Pytester) ->
             driver = app.Driver()
             app.inflight[1], app.Service.last = driver, driver
             leakdiff.expect_gone(driver, grace=0)
+
+        recent = collections.deque(maxlen=8)
+
+        def test_bounded_container(leakdiff):
+            driver = app.Driver()
+            recent.append(driver)
+            leakdiff.expect_gone(driver, grace=0)
         """,
     )
 
-    result.assert_outcomes(failed=4, passed=1)
+    result.assert_outcomes(failed=5, passed=1)
     result.stdout.fnmatch_lines(
         [
             "leakdiff: ALIVE  app.Driver should be gone, but app.inflight holds it    [[]*",
@@ -641,6 +648,7 @@ def test_an_object_that_stays_fails_with_who_holds_it(inner: pytest.Pytester) ->
             "  refs   reference count 1, 0 visible referrers",
             "leakdiff: ALIVE  app.Driver should be gone, but app.* holds it*",
             "  also   held by app.*",
+            "leakdiff: ALIVE  app.Driver should be gone, but test_app.recent holds it*",
         ]
     )
 
