@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -63,11 +64,20 @@ def make_options(**knobs: Any) -> Options:
     Raises:
         BadOption: If a name is unknown or a value cannot work.
     """
-    known = attrs.fields_dict(Options)
-    for name, value in knobs.items():
-        if name not in known:
-            raise BadOption(name, value, f"one of {', '.join(sorted(known))}")
+    refuse_unknown(knobs, attrs.fields_dict(Options))
     return Options(**knobs)
+
+
+def refuse_unknown(given: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Refuse arguments that nobody knows.
+
+    Raises:
+        BadOption: If there is one; says which there are.
+    """
+    names = sorted(known)
+    for name, value in given.items():
+        if name not in names:
+            raise BadOption(name, value, f"one of {', '.join(names)}")
 
 
 def another_prime(units: int) -> int:

@@ -8,7 +8,8 @@ from collections.abc import Collection
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any, Self
 
-from leakdiff.capture.calltrace import CallTracer, is_method_of
+from leakdiff.capture.calltrace import CallTracer
+from leakdiff.capture.frames import is_method_of
 from leakdiff.capture.ledger import OWN_ERRORS, CallCost, Ledger
 from leakdiff.capture.meter import native_gauge
 from leakdiff.capture.sites import Line

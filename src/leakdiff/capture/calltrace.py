@@ -15,7 +15,7 @@ from typing import Any
 
 from leakdiff.capture.attributes import MISSING, attribute_of
 from leakdiff.capture.cfunctions import CFunction, c_function
-from leakdiff.capture.frames import locals_of, running_frames, trace_running
+from leakdiff.capture.frames import is_method_of, locals_of, running_frames, trace_running
 from leakdiff.capture.kinds import derives, dict_of_module, dict_of_type, mro_of, type_name
 from leakdiff.capture.ledger import OWN_ERRORS, Ledger
 from leakdiff.capture.sites import Line
@@ -173,11 +173,6 @@ class _Calls:
                 start = next(offset for offset, inner in seen if _is_within(inner, where))
                 self.ends[instruction.offset] = _UNREAD
                 self.starts.setdefault(start, []).insert(0, instruction.offset)
-
-
-def is_method_of(found: Any, owner: object) -> bool:
-    """Tell whether a trace or profile function is that of an object; the program may have set one meanwhile."""
-    return type(found) is types.MethodType and found.__self__ is owner
 
 
 def _is_within(inner: Any, outer: Any) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any, Self
 
-from leakdiff.capture.calltrace import is_method_of
+from leakdiff.capture.frames import is_method_of
 from leakdiff.model.soak import Ran
 from leakdiff.source_files import is_users_file
 

@@ -42,3 +42,8 @@ def trace_running(on_call: Callable[[types.FrameType, str, None], Any]) -> None:
     for frame in running_frames():
         if frame.f_trace is None and (traced := on_call(frame, "call", None)) is not None:
             frame.f_trace = traced
+
+
+def is_method_of(found: Any, owner: object) -> bool:
+    """Tell whether a trace or profile function is that of an object; the program may have set one meanwhile."""
+    return type(found) is types.MethodType and found.__self__ is owner

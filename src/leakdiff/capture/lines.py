@@ -6,13 +6,12 @@ import math
 import sys
 import threading
 import time
-import types
 from _thread import get_ident
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any, Self
 
-from leakdiff.capture.frames import locals_of, running_frames, trace_running
+from leakdiff.capture.frames import is_method_of, locals_of, running_frames, trace_running
 from leakdiff.capture.sites import Line
 from leakdiff.source_files import is_own_file
 
@@ -74,12 +73,12 @@ class LineMeter:
 
         A thread that was started meanwhile takes it back itself, at the next line it runs.
         """
-        if _is_ours(sys.gettrace(), self):
+        if is_method_of(sys.gettrace(), self):
             sys.settrace(None)  # there was none: see is_possible
-        if _is_ours(threading.gettrace(), self):
+        if is_method_of(threading.gettrace(), self):
             threading.settrace(None)
         for frame in running_frames():
-            if _is_ours(frame.f_trace, self):
+            if is_method_of(frame.f_trace, self):
                 frame.f_trace = None
             locals_of(frame)  # up to 3.12 tracing a frame pins its locals
         self._is_done = True
@@ -136,10 +135,10 @@ class LineMeter:
             return
         above = frame.f_back
         while above is not None:
-            if _is_ours(above.f_trace, self):
+            if is_method_of(above.f_trace, self):
                 above.f_trace = None
             above = above.f_back
-        if _is_ours(sys.gettrace(), self):
+        if is_method_of(sys.gettrace(), self):
             sys.settrace(None)
 
     def _settle(self, following: Line | None) -> None:
@@ -163,8 +162,3 @@ class LineMeter:
     def _book(self, line: Line, at: int, change: int) -> None:
         table = self._rises if change > 0 else self._falls
         table.setdefault(line, self._none)[at] += abs(change)
-
-
-def _is_ours(trace: Any, meter: LineMeter) -> bool:
-    """Tell whether a trace function is that of a meter; the program may have set one of its own meanwhile."""
-    return type(trace) is types.MethodType and trace.__self__ is meter

@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any, Self
 
 from leakdiff.capture.calls import is_own_meter
-from leakdiff.capture.calltrace import is_method_of
+from leakdiff.capture.frames import is_method_of
 from leakdiff.errors import CannotMeasure
 from leakdiff.source_files import is_of_stdlib, is_own_file
 

@@ -366,9 +366,29 @@ def watched_rounds(bench: Bench, watch: LengthWatch, units: int, bytes_per_unit:
         _LEAST_WATCHED,
         min(int(_ROUNDS_A_SECOND * bench.options.patience), int(_MOST_GROWTH / (bytes_per_unit * units + 1))),
     )
+    deadline = time.monotonic() + bench.options.patience
+    with watching(bench, watch, most, units) as (meter, read):
+        for number in range(1, most + 1):
+            some = max(1, units * _VARIED[number % len(_VARIED)] // 100)
+            bench.run(some, f"watching round {number}")
+            read(some)
+            if number >= _LEAST_WATCHED and (time.monotonic() > deadline or _all_rest(meter, watch)):
+                break
+    return meter.rounds(Phase.WATCH)
+
+
+@contextmanager
+def watching(bench: Bench, watch: LengthWatch, most: int, units: int) -> Iterator[tuple[Meter, Callable[[int], None]]]:
+    """Set a mark and run a settling round; what is yielded reads the totals and the lengths of owners after each round.
+
+    Args:
+        bench: The workload and its options; gets the rounds that were read.
+        watch: The owners.
+        most: Rounds at most.
+        units: Units of work in the settling round.
+    """
     meter = Meter(most + 2)
     watch.make_room(most + 1)
-    deadline = time.monotonic() + bench.options.patience
     with make_mark() as mark:
         bench.run(units, "a settling round")
         for _ in range(2):
@@ -377,19 +397,16 @@ def watched_rounds(bench: Bench, watch: LengthWatch, units: int, bytes_per_unit:
         meter.restart()
         meter.read(0, mark.collect())
         bench.workload.here(watch.read)
+
+        def read(done: int) -> None:
+            meter.read(0, mark.collect(), done)
+            bench.workload.here(watch.read)
+            mark.again()
+
         try:
-            for number in range(1, most + 1):
-                some = max(1, units * _VARIED[number % len(_VARIED)] // 100)
-                bench.run(some, f"watching round {number}")
-                meter.read(0, mark.collect(), some)
-                bench.workload.here(watch.read)
-                mark.again()
-                if number >= _LEAST_WATCHED and (time.monotonic() > deadline or _all_rest(meter, watch)):
-                    break
+            yield meter, read
         finally:
-            done = meter.rounds(Phase.WATCH)
-            bench.rounds.extend(done)
-    return done
+            bench.rounds.extend(meter.rounds(Phase.WATCH))
 
 
 def _all_rest(meter: Meter, watch: LengthWatch) -> bool:

@@ -6,10 +6,8 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 
-from leakdiff.capture.marks import make_mark
-from leakdiff.capture.meter import Meter
 from leakdiff.capture.owners import LengthWatch
-from leakdiff.capture.tiers import Bench
+from leakdiff.capture.tiers import Bench, watching
 from leakdiff.model.signals import Phase, Round
 
 
@@ -28,31 +26,16 @@ def varied_rounds(
     Returns:
         The rounds, and what each owner gained in each of them, by the position of its accumulation.
     """
-    meter = Meter(len(prepare) + 3)
     lengths = LengthWatch(watch.extents)
-    lengths.make_room(len(prepare) + 1)
     deadline = time.monotonic() + seconds
-    with make_mark() as mark:
-        bench.run(units, "a settling round")
-        for _ in range(2):
-            mark.collect()
-            meter.read(0, 0)
-        meter.restart()
-        meter.read(0, mark.collect())
-        lengths.read()
-        try:
-            for number, make_ready in enumerate(prepare, start=1):
-                if time.monotonic() > deadline:
-                    break
-                make_ready()
-                bench.run(units, f"round {number} of {len(prepare)} with another mix")
-                meter.read(0, mark.collect(), units)
-                lengths.read()
-                mark.again()
-        finally:
-            done = meter.rounds(Phase.WATCH)
-            bench.rounds.extend(done)
-    return done, {at: _gains(lengths.lengths(at)) for at in watch.extents}
+    with watching(bench, lengths, len(prepare), units) as (meter, read):
+        for number, make_ready in enumerate(prepare, start=1):
+            if time.monotonic() > deadline:
+                break
+            make_ready()
+            bench.run(units, f"round {number} of {len(prepare)} with another mix")
+            read(units)
+    return meter.rounds(Phase.WATCH), {at: _gains(lengths.lengths(at)) for at in watch.extents}
 
 
 def _gains(lengths: Sequence[int]) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import attrs
 
 from leakdiff.errors import BadOption
+from leakdiff.options import refuse_unknown
 
 Load = Literal["steady", "ramp", "burst"]
 
@@ -105,10 +106,7 @@ def make_plan(**given: Any) -> Plan:
     Raises:
         BadOption: If a name is unknown or a value cannot work.
     """
-    known = attrs.fields_dict(Plan)
-    for name, value in given.items():
-        if name not in known:
-            raise BadOption(name, value, f"one of {', '.join(sorted(known))}")
+    refuse_unknown(given, attrs.fields_dict(Plan))
     if given.get("duration") is None and given.get("units") is None:
         given["duration"] = 30.0
     return Plan(**given)

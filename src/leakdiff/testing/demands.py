@@ -11,7 +11,7 @@ import pytest
 
 from leakdiff.errors import BadOption
 from leakdiff.model.verdict import Verdict
-from leakdiff.options import Options, make_options
+from leakdiff.options import Options, make_options, refuse_unknown
 from leakdiff.testing.settings import DEFAULTS, Settings
 
 NAMES = ("ignore", "max_growth", "verdicts")  # what a test may ask for beside the knobs of a check
@@ -58,10 +58,7 @@ def make_demands(options: Options, given: Mapping[str, Any]) -> Demands:
         BadOption: If an argument is unknown or cannot work.
     """
     knobs = {name: value for name, value in given.items() if name not in NAMES}
-    known = sorted({*attrs.fields_dict(Options), *NAMES})
-    for name, value in given.items():
-        if name not in known:
-            raise BadOption(name, value, f"one of {', '.join(known)}")
+    refuse_unknown(given, {*attrs.fields_dict(Options), *NAMES})
     make_options(**knobs)
     return Demands(
         options=attrs.evolve(options, **knobs),
