@@ -18,7 +18,7 @@ import attrs
 import leakdiff
 
 SECONDS = 110
-ALONE = ("-p", "no:cacheprovider", "-p", "no:randomly", "--tb=short")
+ALONE = ("-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:schemathesis", "--tb=short")
 _OUTCOMES = ("failure", "error", "skipped")  # as JUnit's file has them; a test without is one that passed
 
 

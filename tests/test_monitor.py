@@ -229,6 +229,155 @@ def test_owners_are_watched_between_walks() -> None:
     assert [point.value for point in points][:4] == [3, 600, 900, 1_200]
 
 
+def test_registered_owners_are_read_from_the_first_measurement_on() -> None:
+    """Beside those that the monitor finds, also where a walk does not list them, and until they are forgotten."""
+    store = Moody()
+    process = Process(hours=1)
+    monitor = Monitor(jitter=0.0, store=store, owners=["app.small"], _world=process.world())
+    monitor.listen(lambda _: monitor.unregister("app.small") if process.now >= 1_500 else None)
+    monitor.start()
+    assert process.over.wait(PATIENCE)
+    assert monitor.stop(PATIENCE)
+
+    assert [point.value for point in store.points("owner.entries:app.small")] == [0, 300, 600, 901, 1_201, 1_501]
+    assert len(store.points("owner.entries:app.cache")) == 11  # since the walk
+    assert monitor.owners == {}
+
+
+def test_a_registered_owner_that_a_walk_lists_is_told_once() -> None:
+    """With what the walk says of it."""
+    store = Moody()
+    Process(hours=0.2).live(store=store, owners={"app.cache": 9})
+    [deep] = [header for header in store.headers() if header.is_deep]
+
+    assert store.get(deep.id).watched == ()
+    assert [point.value for point in store.points("owner.entries:app.cache")] == [0, 3, 600]
+
+
+def test_owners_are_registered_with_a_limit_or_without() -> None:
+    """The latest word counts; what is asked for can be changed without harm."""
+    monitor = Monitor(owners={"app.cache": 100, "app.queue": None})
+    monitor.register("app.cache", limit=50)
+    monitor.register("app.other")
+    monitor.unregister("app.queue")
+    monitor.unregister("app.unknown")
+    monitor.owners.clear()
+
+    assert monitor.owners == {"app.cache": 50, "app.other": None}
+
+
+@pytest.mark.parametrize(
+    "path", ["app", "", "app.", ".cache", "app.cache[*]", "serve() local pending", "app.f cache", 7, "a." + "b" * 500]
+)
+def test_what_needs_a_walk_cannot_be_registered(path: Any) -> None:
+    """A path that is no path of names would never be found; it is refused at once."""
+    monitor = Monitor()
+    with pytest.raises(BadOption, match="must be names from a module on"):
+        monitor.register(path)
+    with pytest.raises(BadOption, match="owners must be names from a module on"):
+        Monitor(owners=[path])
+
+    assert monitor.owners == {}
+
+
+def test_no_more_owners_are_registered_than_can_be_read() -> None:
+    """A service that registers one for each customer is told so; what is registered can be registered again."""
+    monitor = Monitor(owners=[f"app.customer{at}" for at in range(100)])
+    monitor.register("app.customer7", limit=3)
+    with pytest.raises(BadOption, match="at most 100 owners"):
+        monitor.register("app.customer100")
+
+    assert len(monitor.owners) == 100
+
+
+# -- who is told of snapshots ----------------------------------------------------------------------
+
+
+def test_listeners_are_told_of_each_snapshot() -> None:
+    """From the monitor's thread, in the order in which they were taken, deep ones too, until they have enough."""
+    seen: list[tuple[bool, str]] = []
+    process = Process(hours=1)
+    monitor = Monitor(jitter=0.0, _world=process.world())
+    end = monitor.listen(lambda snapshot: seen.append((snapshot.is_deep, threading.current_thread().name)))
+    monitor.listen(lambda _: end() if process.now > 1_000 else None)
+    monitor.start()
+    assert process.over.wait(PATIENCE)
+    assert monitor.stop(PATIENCE)
+
+    here = "leakdiff-monitor"
+    assert seen == [(False, here), (True, here), (False, here), (False, here), (False, here)][: len(seen)]
+    assert len(seen) in (4, 5)
+    assert end() is None
+
+
+def test_a_listener_may_ask_the_monitor_anything() -> None:
+    """Nobody holds the turn while it is called."""
+    process = Process(hours=0.2)
+    monitor = Monitor(jitter=0.0, deep="never", _world=process.world())
+    asked = []
+    told: list[Snapshot] = []
+
+    def listen(snapshot: Snapshot) -> None:
+        told.append(snapshot)
+        if len(told) == 1:
+            asked.append(monitor.measure_now() is not None)
+
+    monitor.listen(listen)
+    monitor.start()
+    assert process.over.wait(PATIENCE)
+    assert monitor.stop(PATIENCE)
+
+    assert asked == [True]
+    assert len(told) == monitor.health().measurements == 4
+    assert monitor.latest() is told[-1]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit, KeyboardInterrupt])
+def test_a_failing_listener_harms_nothing(error: type[BaseException], log: pytest.LogCaptureFixture) -> None:
+    """Neither the monitor nor another listener; it is counted each time and logged once, without what it said."""
+    seen = []
+    process = Process(hours=1)
+    monitor = Monitor(jitter=0.0, deep="never", _world=process.world())
+
+    def fail(_: Snapshot) -> None:
+        raise error("customer 4711")
+
+    monitor.listen(fail)
+    monitor.listen(seen.append)
+    monitor.start()
+    assert process.over.wait(PATIENCE)
+    assert monitor.stop(PATIENCE)
+
+    assert (len(seen), monitor.health().callback_failures) == (12, 12)
+    [record] = log.records
+    assert record.getMessage().startswith(
+        f"A listener failed; the monitor goes on. {error.__name__} was raised at {__file__}:"
+    )
+
+
+def test_a_listener_that_is_no_function_is_refused() -> None:
+    """At once, and not at the next measurement."""
+    with pytest.raises(BadOption, match="callback must be a function"):
+        Monitor().listen("print")  # type: ignore[arg-type]
+
+
+# -- how fast it grows -----------------------------------------------------------------------------
+
+
+def test_growth_is_known_after_six_measurements() -> None:
+    """It is the slope of the process's own memory, whatever walks come between."""
+    process = Process(hours=0.4, rss=lambda now: 100 * MIB + now * 1_000)
+    monitor = Monitor(jitter=0.0, _world=process.world())
+    monitor.start()
+    assert process.over.wait(PATIENCE)
+    assert monitor.stop(PATIENCE)
+    few = monitor.growth()
+    monitor.measure_now()
+
+    assert few is None
+    assert monitor.growth() == pytest.approx(1_000)
+
+
 # -- what the trend says ---------------------------------------------------------------------------
 
 
@@ -488,6 +637,10 @@ def names() -> list[str]:
         ({"keep_bytes": 1.5}, "keep_bytes must be a whole number of bytes above 0"),
         ({"units": 3}, "units must be a function"),
         ({"on_change": "print"}, "on_change must be a function"),
+        ({"owners": "app.cache"}, "owners must be paths of containers, or a dict of their limits by path"),
+        ({"owners": 3}, "owners must be paths of containers, or a dict of their limits by path"),
+        ({"owners": {"app.cache": -1}}, "limit must be a whole number of entries, or None"),
+        ({"owners": {"app.cache": True}}, "limit must be a whole number of entries, or None"),
         ({"service": b"matching"}, "service must be a text"),
         ({"label": 1}, "label must be a text"),
         ({"store": 1}, "store must be sqlite:///PATH, a path, an object with the methods of Store, or None"),
@@ -556,6 +709,37 @@ def test_a_measurement_can_be_had_at_once(quiet: Monitor) -> None:
     assert 0 < health.cpu_share <= 1
     assert quiet.trend().points == 2
     assert quiet.verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_listener_is_told_of_what_was_asked_for_too(quiet: Monitor) -> None:
+    """In the thread that asked, and Ctrl-C reaches it; other errors are only counted."""
+    seen: list[Snapshot] = []
+    quiet.listen(seen.append)
+    taken = quiet.measure_now()
+    assert seen == [taken]
+
+    quiet.listen(lambda _: 1 / 0)
+    assert quiet.measure_now() is not None
+    assert quiet.health().callback_failures == 1
+
+    def interrupt(_: Snapshot) -> None:
+        raise KeyboardInterrupt
+
+    quiet.listen(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        quiet.measure_now()
+
+
+def test_it_says_which_process_it_is_in(quiet: Monitor) -> None:
+    """Before anything is measured, as the snapshots will."""
+    assert quiet.identity().service == "matching"
+    assert quiet.latest() is None
+    taken = quiet.measure_now()
+
+    assert taken is not None
+    assert quiet.identity() == taken.identity
+    assert quiet.latest() is quiet.latest(deep=False) is taken
+    assert quiet.latest(deep=True) is None
 
 
 def test_there_are_never_two_measurements_at_once() -> None:

@@ -97,6 +97,34 @@ def test_a_forked_child_goes_on_with_a_life_of_its_own() -> None:
     assert said == [[[True, True, both, True, True, ["MainThread"]], 0], True, 2, 0, 0]
 
 
+def test_a_forked_child_is_asked_for_the_same_as_its_parent() -> None:
+    """Its listeners and owners are there, with what it measures itself; what the child forgets, the parent does not."""
+    said = told("""
+        import types
+
+        app = types.ModuleType("app")
+        app.cache = {1: 1}
+        sys.modules["app"] = app
+        monitor = Monitor(0.02, cpu_share=1.0, deep="never", owners=["app.cache"])
+        seen = []
+        monitor.listen(seen.append)
+        monitor.start()
+        assert until(lambda: len(seen) >= 2)
+
+        def work():
+            seen.clear()
+            app.cache[2] = 2
+            assert until(lambda: len(seen) >= 2)
+            mine = {snapshot.identity.pid == os.getpid() for snapshot in seen}
+            monitor.unregister("app.cache")
+            return [list(mine), seen[-1].watched[0].count, monitor.health().callback_failures]
+
+        print(json.dumps([in_child(work), monitor.stop(60), seen[-1].watched[0].count, list(monitor.owners)]))
+    """)
+
+    assert said == [[[[True], 2, 0], 0], True, 1, ["app.cache"]]
+
+
 def test_a_fork_in_the_middle_of_a_measurement_leaves_no_lock_behind() -> None:
     """The parent's thread holds the turn; the child has a turn of its own."""
     said = told("""

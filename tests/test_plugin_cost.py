@@ -10,7 +10,19 @@ from pathlib import Path
 
 import pytest
 
-QUIET = ("-q", "-p", "no:randomly", "-p", "no:asyncio", "-p", "no:anyio", "-p", "no:cacheprovider")
+QUIET = (
+    "-q",
+    "-p",
+    "no:randomly",
+    "-p",
+    "no:schemathesis",
+    "-p",
+    "no:asyncio",
+    "-p",
+    "no:anyio",
+    "-p",
+    "no:cacheprovider",
+)
 TESTS = 1_000
 COUNTING = """
     import gc, json, sys

@@ -113,7 +113,17 @@ def inner(tmp_path_factory: pytest.TempPathFactory) -> Inner:
     (folder / "test_hostile.py").write_text(HOSTILE, encoding="utf-8")
     files = ["report.json", "report.html", "junit.xml"]
     options = ["--leakdiff-report=report.json", "--leakdiff-report=report.html", "--junitxml=junit.xml"]
-    command = [sys.executable, "-m", "pytest", "-q", "-pno:cacheprovider", "-pno:randomly", "-pno:asyncio", *options]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-pno:cacheprovider",
+        "-pno:randomly",
+        "-pno:schemathesis",
+        "-pno:asyncio",
+        *options,
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
     return Inner(done.stdout + done.stderr, "".join((folder / name).read_text(encoding="utf-8") for name in files))
 

@@ -15,7 +15,18 @@ from leakdiff.judge.fingerprint import fingerprint
 from leakdiff.model.baseline import Baseline, KnownLeak
 from leakdiff.ownership.gains import find_gains
 
-QUIET = ("-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestWarning")
+QUIET = (
+    "-p",
+    "no:randomly",
+    "-p",
+    "no:schemathesis",
+    "-p",
+    "no:asyncio",
+    "-p",
+    "no:cacheprovider",
+    "-W",
+    "ignore::pytest.PytestWarning",
+)
 TELLING = """
     import json
     import pytest

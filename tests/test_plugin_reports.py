@@ -19,7 +19,7 @@ from leakdiff.testing.files import baseline_of
 from leakdiff.testing.session import Result, Session
 from leakdiff.testing.settings import Settings
 
-QUIET = ("-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:asyncio")
+QUIET = ("-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:schemathesis", "-p", "no:asyncio")
 LEAKY = """
     import pytest
 

@@ -34,7 +34,9 @@ def test_subtests_are_told_once(pytester: pytest.Pytester) -> None:
     """A body in which one fails is not repeated: the test has failed; a leak in one is that of the test."""
     pytester.makepyfile(INNER)
 
-    result = pytester.runpytest_subprocess("-q", "-pno:randomly", "-pno:asyncio", "-pno:cacheprovider")
+    result = pytester.runpytest_subprocess(
+        "-q", "-pno:randomly", "-pno:schemathesis", "-pno:asyncio", "-pno:cacheprovider"
+    )
 
     text = result.stdout.str()
     assert text.count("of its own") <= 3  # where it failed, and in the short summary

@@ -31,7 +31,9 @@ def scenarios():
 def run(pytester: pytest.Pytester, source: str, *arguments: str) -> pytest.RunResult:
     """Run tests with a source, in another process: soaks freeze the heap and walk it."""
     pytester.makepyfile(source)
-    return pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:cacheprovider", *arguments)
+    return pytester.runpytest_subprocess(
+        "-p", "no:randomly", "-p", "no:schemathesis", "-p", "no:cacheprovider", *arguments
+    )
 
 
 def test_a_test_that_returns_leaking_scenarios_fails_with_the_report(pytester: pytest.Pytester) -> None:
