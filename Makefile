@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
 OTHERS = 3.12 3.13 3.14
 
-.PHONY: help demo test pytest test-others test-all accuracy mutations sensitivity bench bench-plugin trends suites fleet sid coverage clean
+.PHONY: help demo test pytest test-others test-all accuracy mutations sensitivity bench bench-plugin bench-web trends suites fleet screenshots sid coverage clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,9 +23,11 @@ help:
 	@echo 'make sensitivity  how small a leak is seen, and in how many units'
 	@echo 'make bench        what leakdiff costs, beside its peers'
 	@echo 'make bench-plugin what the pytest plugin costs, beside its peers'
+	@echo 'make bench-web    what the debug endpoint costs a service under load, beside its peers'
 	@echo 'make trends       how soon a trend finds a leak, on 200 histories with noise'
 	@echo 'make suites       the test suites of other packages, with and without pytest --leakdiff'
 	@echo 'make fleet        a 72-hour history of six replicas, and what the trend says of it'
+	@echo 'make screenshots  the pictures of the debug endpoint in docs/images, with Chromium'
 	@echo 'make coverage     branch coverage of the stages'
 	@echo 'make clean        remove what these made, except .cache/accuracy and .cache/sid'
 
@@ -77,6 +79,9 @@ sensitivity: $(VENV)/.leakdiff
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 
+bench-web: $(VENV)/.test $(VENV)/.bench
+	$(BIN)/python benchmarks/bench_web.py $(ARGS)
+
 bench-plugin: $(VENV)/.test $(VENV)/.bench
 	$(BIN)/python benchmarks/bench_plugin.py $(ARGS)
 
@@ -88,6 +93,9 @@ suites: $(VENV)/.leakdiff
 
 fleet: $(VENV)/.leakdiff
 	$(BIN)/python benchmarks/fleet.py $(ARGS)
+
+screenshots: $(VENV)/.test
+	$(BIN)/python scripts/screenshots
 
 sid:
 	bash scripts/test-on-sid $(ARGS)

@@ -43,7 +43,9 @@ class Service:
 def leaking_service() -> Iterator[Service]:
     """Run ``leaking_service.py`` until the end of the block."""
     source = str(Path(leakdiff.__file__).resolve().parent.parent)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_CORE", "LEAKDIFF_"))}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_CORE", "LEAKDIFF_"))
+    }
     process = subprocess.Popen(
         [sys.executable, str(HERE / "leaking_service.py")],
         env={**kept, "PYTHONPATH": source, "LEAKDIFF_TOKEN": TOKEN},
@@ -81,6 +83,4 @@ def violations(page: Page) -> list[str]:
         pytest.skip("needs axe-core: bash scripts/install-test-programs, or LEAKDIFF_AXE=PATH of axe.min.js")
     page.add_script_tag(path=AXE)
     found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
-    return [
-        f"{each['id']}: {node['html']}" for each in found if each["impact"] in _GRAVE for node in each["nodes"]
-    ]
+    return [f"{each['id']}: {node['html']}" for each in found if each["impact"] in _GRAVE for node in each["nodes"]]

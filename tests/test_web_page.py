@@ -43,8 +43,12 @@ from test_render_html import EVIL
 from test_render_text import INFLIGHT, report_of
 
 VOID = ("meta", "link", "input", "wbr")
-TAGS = "html head meta link script noscript title body a header p span div button nav ul li main h1 h2 h3 section table "
-TAGS += "caption thead tbody tr th td code svg polygon polyline dl dt dd figure figcaption time pre ol em strong wbr form "
+TAGS = (
+    "html head meta link script noscript title body a header p span div button nav ul li main h1 h2 h3 section table "
+)
+TAGS += (
+    "caption thead tbody tr th td code svg polygon polyline dl dt dd figure figcaption time pre ol em strong wbr form "
+)
 TAGS += "label input select option progress footer"
 HARMFUL = (*EVIL, "\u202egnp.exe", "\ud800", "javascript:alert(1)", "//evil.example/x", "a\nb\x1b[31m", "")
 PATHS = ("/", "/types", "/findings/3f9a2c")
@@ -158,7 +162,7 @@ def test_the_answer_stands_on_top() -> None:
     page = shown(verdict="LEAK", said="app.cache grows by 1.00 entries per unit.")
 
     assert page.one("h1").text == "LEAK app.cache grows by 1.00 entries per unit."
-    assert page.one("title").text == "LEAK: types – matching 17 – leakdiff"
+    assert page.one("title").text == "LEAK: types - matching 17 - leakdiff"
     assert page.one("html").has["lang"] == "en"
 
 
@@ -210,6 +214,16 @@ def test_names_may_break_at_their_dots() -> None:
 
 def _codes(name: str) -> Table:
     return Table(columns=(Column("path", "code"),), rows=((name,),))
+
+
+def test_a_verdict_is_told_apart_at_a_glance() -> None:
+    """Wherever a cell is a verdict it has its weight and colour, and no other text has."""
+    page = shown(Table(columns=(Column("verdict"),), rows=(("LEAK",), ("STABLE",), ("LEAKY",))))
+
+    assert [each.has["class"] for each in page.find("span") if each.text.isupper()] == [
+        "verdict LEAK",
+        "verdict STABLE",
+    ]
 
 
 def test_an_empty_table_says_so() -> None:
@@ -461,7 +475,7 @@ def test_the_stylesheet_begins_with_that_of_saved_reports() -> None:
     assert type_ == "text/css; charset=utf-8"
     assert style.startswith(":root {")
     assert "prefers-color-scheme: dark" in style
-    assert ".scroll { overflow-x: auto; }" in style
+    assert ".scroll { overflow-x: auto;" in style
     assert "url(" not in style
     assert "@import" not in style
 

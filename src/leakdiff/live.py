@@ -98,6 +98,27 @@ def snapshot(  # noqa: PLR0913 - each argument is a knob of its own
     return _deepen(taken, sites=sites, budget=budget, owners=owners)
 
 
+def snapshot_with(
+    who: Who, budget: float, rest: float | None = None, should_stop: Callable[[], bool] | None = None
+) -> Snapshot:
+    """Take a snapshot as ``snapshot`` does, more gently.
+
+    Args:
+        who: ``service.name``, ``service.version`` and ``vcs.ref.head.revision``, as far as they are known.
+        budget: Seconds the walk may take.
+        rest: Seconds it rests after every 2 ms of work; half a millisecond if None.
+        should_stop: Asked as often whether to give up.
+
+    Raises:
+        Abandoned: If it was to stop.
+        UnsupportedInterpreter: Elsewhere than on CPython 3.11 or newer with the GIL.
+    """
+    require_supported_interpreter()
+    _check(None, "auto", budget)
+    _rehearse()
+    return _deepen(measure(who=who), sites="auto", budget=budget, owners=True, should_stop=should_stop, rest=rest)
+
+
 def _check(label: object, sites: object, budget: object) -> None:
     if label is not None and type(label) is not str:
         raise BadOption("label", label, "a text")
@@ -143,11 +164,13 @@ def _deepen(  # noqa: PLR0913 - what a walk may do, each by its name
 ) -> Snapshot:
     from leakdiff.capture.process import read_memory
     from leakdiff.capture.snapshots import Stopwatch, read_heap
+    from leakdiff.capture.turns import quick_turns
 
     clock = Stopwatch()
     memory = read_memory(cheap=False)
-    reading = read_heap(owners=owners, seconds=budget, should_stop=should_stop, rest=rest)
-    heap = reading.heap(sites=sites)
+    with quick_turns():
+        reading = read_heap(owners=owners, seconds=budget, should_stop=should_stop, rest=rest)
+        heap = reading.heap(sites=sites)
     walk = reading.walk
     return attrs.evolve(
         taken,
@@ -248,7 +271,7 @@ def watch(seconds: float = 60.0, windows: int = 2, *, budget: float = DEFAULTS.m
         BadOption: If an argument cannot work.
         UnsupportedInterpreter: Elsewhere than on CPython 3.11 or newer with the GIL.
     """
-    return _watch(seconds, windows, budget, time.sleep)
+    return watch_with(seconds, windows, budget, time.sleep)
 
 
 class watching:  # noqa: N801 - a context manager that reads like a verb, as contextlib's do
@@ -283,7 +306,7 @@ class watching:  # noqa: N801 - a context manager that reads like a verb, as con
 
     def _run(self) -> None:
         try:
-            self.report = _watch(*self._arguments, self._wait)
+            self.report = watch_with(*self._arguments, self._wait)
         except _GivenUp:
             pass
         except BaseException as error:  # noqa: BLE001 - raised again where the block ends
@@ -306,7 +329,20 @@ def _check_watch(seconds: object, windows: object, budget: object) -> None:
         raise BadOption("windows", windows, f"a whole number from 2 to {_MOST_WINDOWS}")
 
 
-def _watch(seconds: float, windows: int, budget: float, wait: Wait) -> Report:
+def watch_with(seconds: float, windows: int, budget: float, wait: Wait, rest: float | None = None) -> Report:
+    """Watch as ``watch`` does, and let somebody else do the waiting.
+
+    Args:
+        seconds: How long in all, without the two walks of the heap.
+        windows: How many windows.
+        budget: Seconds each walk may take.
+        wait: Called for each window, then for each part of the time after them, with its seconds; may raise to give up.
+        rest: Seconds that walks rest after every 2 ms of work; half a millisecond if None.
+
+    Raises:
+        BadOption: If an argument cannot work.
+        UnsupportedInterpreter: Elsewhere than on CPython 3.11 or newer with the GIL.
+    """
     require_supported_interpreter()
     _check_watch(seconds, windows, budget)
     _rehearse()
@@ -315,32 +351,35 @@ def _watch(seconds: float, windows: int, budget: float, wait: Wait) -> Report:
     part = seconds / (windows + 1)
     lock = _marking
     if not can_mark() or not lock.acquire(blocking=False):
-        return _unmarked(windows, part, budget, wait)
+        return _unmarked(windows, part, budget, wait, rest)
     try:
-        return _marked(windows, part, budget, wait)
+        return _marked(windows, part, budget, wait, rest)
     finally:
         lock.release()
 
 
-def _marked(windows: int, part: float, budget: float, wait: Wait) -> Report:
+def _marked(windows: int, part: float, budget: float, wait: Wait, rest: float | None) -> Report:
     from leakdiff.capture.owners import OwnerReader, watch_lengths
     from leakdiff.capture.snapshots import Stopwatch
+    from leakdiff.capture.turns import quick_turns
     from leakdiff.capture.windows import births_of, live_windows, read_lengths
     from leakdiff.compare.cohorts import suspects_of_windows, that_stay
     from leakdiff.ownership.accumulate import find_accumulations
 
     clock = Stopwatch()
-    seen = live_windows(windows, part, budget, wait)
-    graph = seen.graph()
-    found = that_stay(find_accumulations(graph), graph)
-    reader = OwnerReader(seen.newborn, seen.roots, is_quiet=True)
-    owners = [births_of(reader, item, reader.read(item)) for item in found]
-    lengths = watch_lengths(reader, found)
-    walked, notes, lasted = len(seen.newborn.walk.addresses), seen.notes(), seen.seconds
-    del reader, seen
+    seen = live_windows(windows, part, budget, wait, rest)
+    with quick_turns():
+        graph = seen.graph()
+        found = that_stay(find_accumulations(graph), graph)
+        reader = OwnerReader(seen.newborn, seen.roots, is_quiet=True)
+        owners = [births_of(reader, item, reader.read(item)) for item in found]
+        lengths = watch_lengths(reader, found)
+        walked, notes, lasted = len(seen.newborn.walk.addresses), seen.notes(), seen.seconds
+        del reader, seen
     gaps = read_lengths(lengths, part, wait)
-    suspects = suspects_of_windows(found, owners, [lengths.lengths(at) for at in range(len(found))], gaps, lasted)
-    judgement = _judged(suspects, lasted, f"{windows} windows of {part:.3g} s", "second")
+    with quick_turns():
+        suspects = suspects_of_windows(found, owners, [lengths.lengths(at) for at in range(len(found))], gaps, lasted)
+        judgement = _judged(suspects, lasted, f"{windows} windows of {part:.3g} s", "second")
     notes = (*notes, *graph.left_out, *([_CONTAINERS_ONLY] if not judgement.findings else []))
     return _report(judgement, notes, Cost(clock.cost().cpu_seconds, walked), "second")
 
@@ -357,17 +396,17 @@ def _judged(suspects: Sequence[Suspect], lasted: float, looked: str, unit: str) 
     return judge_live(read, lasted, looked, unit)
 
 
-def _unmarked(windows: int, part: float, budget: float, wait: Wait) -> Report:
+def _unmarked(windows: int, part: float, budget: float, wait: Wait, rest: float | None) -> Report:
     """Where someone else froze the heap: compare the lengths of owners at the borders of the windows."""
     from leakdiff.capture.explained import owners_at
     from leakdiff.capture.snapshots import Stopwatch, read_heap
     from leakdiff.compare.lengths import grown_paths, suspects_of_snapshots
 
-    clock, taken = Stopwatch(), [_deepen(measure(), sites=False, budget=budget, owners=True)]
+    clock, taken = Stopwatch(), [_deepen(measure(), sites=False, budget=budget, owners=True, rest=rest)]
     for _ in range(windows + 1):
         wait(part)
-        taken.append(_deepen(measure(), sites=False, budget=budget, owners=True))
-    reading = read_heap(owners=True, seconds=budget)
+        taken.append(_deepen(measure(), sites=False, budget=budget, owners=True, rest=rest))
+    reading = read_heap(owners=True, seconds=budget, rest=rest)
     suspects = suspects_of_snapshots(taken, owners_at(reading, grown_paths(taken)))
     lasted = taken[-1].taken.monotonic - taken[0].taken.monotonic
     judgement = _judged(suspects, lasted, f"{windows + 1} windows of {part:.3g} s", "second")

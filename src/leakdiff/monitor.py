@@ -7,21 +7,23 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from leakdiff import live, schedule
-from leakdiff.errors import LeakdiffError
+from leakdiff.errors import BadOption, LeakdiffError
 from leakdiff.interpreter import require_supported_interpreter
 from leakdiff.model.health import MonitorHealth
 from leakdiff.model.report import Verdict
-from leakdiff.model.snapshot import Snapshot
+from leakdiff.model.snapshot import Identity, Snapshot
 from leakdiff.schedule import Deep, Settings
-from leakdiff.watcher import MEMORY, Watcher, World, told
+from leakdiff.watcher import MEMORY, Watcher, Wishes, World, told
 
 if TYPE_CHECKING:
     from leakdiff.model.trend import Trend
+    from leakdiff.store.interface import Store
     from leakdiff.watcher import Place
 
 _EXIT_TIMEOUT = 1.0  # seconds
@@ -37,7 +39,7 @@ class Monitor:
     this goes for the baseline too. With a million allocated blocks it comes after seven minutes. No walk
     is begun where its tables would bring the container near its memory limit. What is missed is not made up for.
 
-    Nothing here harms the service: failures of the store, of ``on_change`` and of measurements are counted in
+    Nothing here harms the service: failures of the store, of callbacks and of measurements are counted in
     ``health()``, and logged once for each kind (logger ``leakdiff.monitor``). Snapshots that could not be stored wait,
     the newest twenty of them.
 
@@ -56,6 +58,8 @@ class Monitor:
         jitter: Share of the interval by which measurements move, differently on each host and in each process.
         units: What returns the units of work done so far; ``leakdiff.count_units`` otherwise.
         on_change: Called with the trend, from the thread, when its verdict changes; at first it is INCONCLUSIVE.
+        owners: Paths of containers whose length is read at every measurement, beside those it finds itself; or a
+            dict of the entries each may have at most, by path, for ``leakdiff.metrics``.
         service: ``service.name``; from the environment or installed metadata otherwise.
         version: ``service.version``.
         revision: ``vcs.ref.head.revision``.
@@ -80,6 +84,7 @@ class Monitor:
         jitter: float = 0.1,
         units: Callable[[], int] | None = None,
         on_change: Callable[[Trend], object] | None = None,
+        owners: Mapping[str, int | None] | Iterable[str] = (),
         service: str | None = None,
         version: str | None = None,
         revision: str | None = None,
@@ -91,6 +96,7 @@ class Monitor:
     ) -> None:
         require_supported_interpreter()
         schedule.check_place(store)
+        self._wishes = Wishes(owners=schedule.registered(owners))
         self._settings = Settings(
             interval=interval,
             deep=deep,
@@ -109,7 +115,7 @@ class Monitor:
         )
         self._place = store
         self._world = World() if _world is None else _world
-        self._watcher = Watcher(store, self._settings, self._world)
+        self._watcher = Watcher(store, self._settings, self._world, self._wishes)
         _living.add(weakref.ref(self, _living.discard))
 
     def __repr__(self) -> str:
@@ -166,9 +172,50 @@ class Monitor:
         if not watcher.turn.acquire(blocking=False):
             return None
         try:
-            return watcher.measure(deep=deep)
+            snapshot = watcher.measure(deep=deep)
         finally:
             watcher.turn.release()
+        watcher.tell_listeners(snapshot)
+        return snapshot
+
+    def listen(self, callback: Callable[[Snapshot], object]) -> Callable[[], object]:
+        """Call a function with each snapshot after it was taken, here and in children that are forked later.
+
+        It is called in the monitor's thread, or in that of ``measure_now``. What it raises is counted in ``health()``
+        as a failure of a callback.
+
+        Returns:
+            What ends this when it is called.
+
+        Raises:
+            BadOption: If it is no function.
+        """
+        if not callable(callback):
+            raise BadOption("callback", callback, "a function")
+        token = object()
+        self._wishes.listeners[token] = callback
+        return partial(self._wishes.listeners.pop, token, None)
+
+    def register(self, path: str, limit: int | None = None) -> None:
+        """Read the length of a container at every measurement, from the next one on.
+
+        Args:
+            path: Names from a module on, such as ``app.matching._inflight``; it need not exist yet.
+            limit: Entries that it is meant to have at most, for alerts; nothing enforces it.
+
+        Raises:
+            BadOption: If an argument cannot work.
+        """
+        schedule.add_owner(self._wishes.owners, path, limit)
+
+    def unregister(self, path: str) -> None:
+        """Read it no longer, unless the monitor finds it worth watching itself."""
+        self._wishes.owners.pop(path, None)
+
+    @property
+    def owners(self) -> dict[str, int | None]:
+        """The registered owners, by path, with the entries each may have at most."""
+        return self._wishes.owners.copy()
 
     def health(self) -> MonitorHealth:
         """Return how it is doing in this process."""
@@ -187,13 +234,46 @@ class Monitor:
         """
         return self._world.trend(self._present().shelf.store())
 
+    def store(self) -> Store:
+        """Return the store, opened; leave it open.
+
+        Raises:
+            StoreUnusable: If it cannot be opened.
+        """
+        return self._present().shelf.store()
+
+    def latest(self, *, deep: bool | None = None) -> Snapshot | None:
+        """Return the snapshot that this process took last.
+
+        Args:
+            deep: Only one of the heap (True), or only a cheap one (False).
+
+        Returns:
+            The snapshot; None if there is none, as after a start or a fork.
+        """
+        return self._present().latest(deep=deep)
+
+    def growth(self) -> float | None:
+        """Return how fast this process's own memory grows, in bytes per second.
+
+        It is the Theil-Sen slope of the latest measurements, 48 at most; None of fewer than six.
+        """
+        return self._present().growth()
+
+    def identity(self) -> Identity:
+        """Say which process this is."""
+        from leakdiff.capture.identity import read_identity
+
+        settings = self._settings
+        return read_identity(service=settings.service, version=settings.version, revision=settings.revision)
+
     # -- the thread --------------------------------------------------------------------------------
 
     def _present(self) -> Watcher:
         """Return the watcher in this process; in a forked child begin another, and go on if the parent was at it."""
         watcher = self._watcher
         if watcher.pid != os.getpid():
-            self._watcher = Watcher(self._place, self._settings, self._world)
+            self._watcher = Watcher(self._place, self._settings, self._world, self._wishes)
             if watcher.is_wanted:
                 with suppress(RuntimeError):  # no thread can be started here: the child does without
                     self._launch(self._watcher)
@@ -224,18 +304,16 @@ class Monitor:
             watcher.end()
 
     def _take_turn(self, watcher: Watcher, stop: threading.Event) -> None:
-        trend = None
+        snapshot = trend = None
         with watcher.turn:
             try:
-                watcher.measure(should_stop=stop.is_set)
+                snapshot = watcher.measure(should_stop=stop.is_set)
                 trend = None if stop.is_set() else watcher.new_trend()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next turn may do better
                 watcher.failed("measurement_failures", told(error))
+        watcher.tell_listeners(snapshot)
         if trend is not None and self._settings.on_change is not None:
-            try:
-                self._settings.on_change(trend)
-            except BaseException as error:  # noqa: BLE001 - also SystemExit, which would end the thread
-                watcher.failed("callback_failures", told(error))
+            watcher.tell(self._settings.on_change, trend, "callback_failures")
 
 
 # -- all monitors of the process -------------------------------------------------------------------

@@ -5,14 +5,14 @@ from __future__ import annotations
 import enum
 import os
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import attrs
 
 from leakdiff.compare.slopes import Run, theil_sen
 from leakdiff.errors import BadOption
-from leakdiff.model.snapshot import Cgroup, OwnerSize, Snapshot
+from leakdiff.model.snapshot import Cgroup, Memory, OwnerSize, Snapshot
 from leakdiff.model.trend import Trend
 from leakdiff.store.interface import Store
 
@@ -28,6 +28,8 @@ _MEMORY_OF_A_BLOCK = 40  # bytes of a walk's tables for each allocated block
 _MOST_PENDING = 20
 _MOST_DEEP_PENDING = 2
 _MOST_WATCHED = 20
+_MOST_REGISTERED = 100  # each is looked up at every measurement and has a series of its own
+_LONGEST_PATH = 500  # characters
 _FOREVER = 1e9
 
 
@@ -102,6 +104,43 @@ def check_place(store: object) -> None:
         is_right = store is None or isinstance(store, Store)
     if not is_right:
         raise BadOption("store", store, "sqlite:///PATH, a path, an object with the methods of Store, or None")
+
+
+def registered(owners: Mapping[str, int | None] | Iterable[str]) -> dict[str, int | None]:
+    """Return the owners that a user registers, by path, with the entries each may have at most.
+
+    Raises:
+        BadOption: If one is no path of names, or its limit no number, or if there are too many.
+    """
+    if isinstance(owners, str | bytes) or not isinstance(owners, Iterable):
+        raise BadOption("owners", owners, "paths of containers, or a dict of their limits by path")
+    found: dict[str, int | None] = {}
+    for path in owners:
+        add_owner(found, path, owners[path] if isinstance(owners, Mapping) else None, name="owners")
+    return found
+
+
+def add_owner(owners: dict[str, int | None], path: str, limit: int | None, *, name: str = "path") -> None:
+    """Register one more owner.
+
+    Raises:
+        BadOption: If it is no path of names, or its limit no number, or if there are too many.
+    """
+    if type(path) is not str or len(path) > _LONGEST_PATH or not is_path_of_names(path):
+        raise BadOption(
+            name, path, "names from a module on, such as app.matching._inflight: what needs a walk cannot be registered"
+        )
+    if limit is not None and (type(limit) is not int or limit < 0):
+        raise BadOption("limit", limit, "a whole number of entries, or None")
+    if path not in owners and len(owners) >= _MOST_REGISTERED:
+        raise BadOption(name, path, f"one of at most {_MOST_REGISTERED} owners: unregister() another first")
+    owners[path] = limit
+
+
+def is_path_of_names(path: str) -> bool:
+    """Tell whether a path goes by names alone, from a module on, so that it can be followed without a walk."""
+    names = path.split(".")
+    return len(names) > 1 and all(name.isidentifier() for name in names)
 
 
 # -- when ------------------------------------------------------------------------------------------
@@ -241,6 +280,27 @@ def _grows(readings: Sequence[Reading], signal: str) -> bool:
         return False
     estimate = theil_sen([Run(times, values, tuple(range(len(values))))])
     return estimate is not None and estimate.slope.value > 0 and estimate.significance < _MOST_LIKELY_CHANCE
+
+
+def own_bytes(memory: Memory) -> int:
+    """Return the resident memory that is the process's own: without pages that are shared or belong to files."""
+    return memory.rss - (memory.shared or 0)
+
+
+def growth_of(readings: Sequence[tuple[float, int]]) -> float | None:
+    """Return how fast memory grows, as the Theil-Sen slope of readings; None of fewer than six.
+
+    Args:
+        readings: Seconds of a clock that never jumps, and bytes.
+
+    Returns:
+        Bytes per second.
+    """
+    if len(readings) < _LEAST_READINGS:
+        return None
+    times, values = zip(*readings, strict=True)
+    estimate = theil_sen([Run(times, values, tuple(range(len(values))))])
+    return estimate.slope.value if estimate is not None else None
 
 
 # -- what it may cost ------------------------------------------------------------------------------

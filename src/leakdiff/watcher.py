@@ -44,9 +44,11 @@ _ONLY_COUNTED = "Further failures of this kind are only counted (Monitor.health(
 _SAID = {
     "store_failures": "The store failed; the monitor goes on, and what it measured waits for the next try. {}",
     "callback_failures": "on_change failed; the monitor goes on. {}",
+    "listener_failures": "A listener failed; the monitor goes on. {}",
     "measurement_failures": "A measurement failed; the monitor goes on. {}",
     "skipped_for_memory": "A deep measurement was left out: {}.",
 }
+_COUNTED_AS = {"listener_failures": "callback_failures"}
 _NO_ROOM = "the heap was not walked, for the tables of a walk would take the container beyond memory_share={:g}"
 
 
@@ -87,6 +89,25 @@ class World:
     deepen: Callable[[Snapshot, ShouldStop | None], Snapshot] = _deepen
     lengths: Callable[[tuple[str, ...]], tuple[Tally, ...]] = _lengths_of
     trend: Callable[[Store], Trend] = live.trend
+
+
+# -- what it is asked for --------------------------------------------------------------------------
+
+
+@attrs.define(eq=False)
+class Wishes:
+    """What a monitor is asked for while it lives; its forked children inherit it.
+
+    Threads change both without a lock, for a lock could be held at a fork: an item is set or taken in one step, and
+    who goes through them goes through a copy.
+
+    Attributes:
+        owners: Owners to read at every measurement, by path, with the entries each may have at most.
+        listeners: Who is told of each snapshot, by a token.
+    """
+
+    owners: dict[str, int | None] = attrs.field(factory=dict)
+    listeners: dict[object, Callable[[Snapshot], object]] = attrs.field(factory=dict)
 
 
 # -- where snapshots go ----------------------------------------------------------------------------
@@ -170,7 +191,7 @@ class Watcher:
         cheap_cpu: CPU seconds that the last cheap measurement took, with storing it.
     """
 
-    def __init__(self, place: Place, settings: Settings, world: World) -> None:
+    def __init__(self, place: Place, settings: Settings, world: World, wishes: Wishes) -> None:
         self.pid = os.getpid()
         self.shelf = Shelf(place, settings)
         self.started = world.clock()
@@ -182,13 +203,15 @@ class Watcher:
         self.thread: threading.Thread | None = None
         self.verdict = Verdict.INCONCLUSIVE
         self.cheap_cpu = 0.0
-        self._settings, self._world = settings, world
+        self._settings, self._world, self._wishes = settings, world, wishes
         self._readings: deque[Reading] = deque(maxlen=schedule.MOST_READINGS)
+        self._memory: deque[tuple[float, int]] = deque(maxlen=schedule.MOST_READINGS)
         self._walks = Walks()
         self._watched: tuple[str, ...] = ()
         self._counts: Counter[str] = Counter()
         self._logged: set[str] = set()
         self._last: float | None = None
+        self._latest: dict[bool, Snapshot] = {}
         self._spent = 0.0
         self._longest_stall = 0.0
         self._trend_cpu = _CPU_OF_FIRST_TREND
@@ -212,8 +235,35 @@ class Watcher:
             cpu_share=self._spent / elapsed if elapsed > 0 else 0.0,
             longest_stall=self._longest_stall,
             pending=len(self.shelf.pending),
+            wanted=self.is_wanted,
             **self._counts,
         )
+
+    def latest(self, *, deep: bool | None = None) -> Snapshot | None:
+        """Return the last snapshot, or the last of the deep or of the cheap ones."""
+        found = [snapshot for is_deep, snapshot in self._latest.items() if deep is None or is_deep is deep]
+        return max(found, key=lambda snapshot: snapshot.taken.monotonic, default=None)
+
+    def growth(self) -> float | None:
+        """Return by how many bytes a second memory grew over the latest measurements; None of too few."""
+        return schedule.growth_of(self._memory.copy())
+
+    # -- telling -----------------------------------------------------------------------------------
+
+    def tell_listeners(self, snapshot: Snapshot | None) -> None:
+        """Tell of a snapshot; the caller has not the turn."""
+        if snapshot is not None:
+            for listener in self._wishes.listeners.copy().values():
+                self.tell(listener, snapshot, "listener_failures")
+
+    def tell(self, callback: Callable[[Any], object], news: object, kind: str) -> None:
+        """Call somebody's function; what it raises is counted, also SystemExit, which would end the thread."""
+        try:
+            callback(news)
+        except BaseException as error:
+            self.failed(kind, told(error))
+            if not isinstance(error, Exception) and threading.current_thread() is not self.thread:
+                raise  # such as Ctrl-C in the thread of measure_now
 
     # -- measuring ---------------------------------------------------------------------------------
 
@@ -231,6 +281,7 @@ class Watcher:
         try:
             snapshot = self._look(should_stop, deep=deep)
             if snapshot is not None:
+                self._latest[snapshot.is_deep] = snapshot
                 self._keep(snapshot)
             return snapshot
         finally:
@@ -263,12 +314,15 @@ class Watcher:
         taken = self._world.measure(label=settings.label, units=settings.units, who=who)
         self._counts["measurements"] += 1
         self._last = taken.taken.utc
-        self._readings.append(Reading.of(taken, self._world.clock()))
-        return self._with_lengths(taken) if self._watched else taken
+        now = self._world.clock()
+        self._readings.append(Reading.of(taken, now))
+        self._memory.append((now, schedule.own_bytes(taken.memory)))
+        paths = tuple(dict.fromkeys((*self._wishes.owners.copy(), *self._watched)))
+        return self._with_lengths(taken, paths) if paths else taken
 
-    def _with_lengths(self, taken: Snapshot) -> Snapshot:
+    def _with_lengths(self, taken: Snapshot, paths: tuple[str, ...]) -> Snapshot:
         try:
-            return attrs.evolve(taken, watched=self._world.lengths(self._watched))
+            return attrs.evolve(taken, watched=self._world.lengths(paths))
         except Exception as error:  # noqa: BLE001 - the rest of the measurement is good
             self.failed("measurement_failures", told(error))
             return taken
@@ -285,7 +339,13 @@ class Watcher:
             self.failed("measurement_failures", told(error))
             return taken
         self._note_walk(snapshot, reason, self._world.cpu() - before)
-        return attrs.evolve(snapshot, watched=())  # it has all lengths itself
+        return attrs.evolve(snapshot, watched=self._beyond(snapshot))
+
+    def _beyond(self, snapshot: Snapshot) -> tuple[Tally, ...]:
+        """Return the lengths of registered owners that the walk does not list, being small; it has all others."""
+        listed = {owner.path for owner in (snapshot.heap.owners if snapshot.heap else None) or ()}
+        owners = self._wishes.owners.copy()
+        return tuple(tally for tally in snapshot.watched if tally.name in owners and tally.name not in listed)
 
     def _note_walk(self, snapshot: Snapshot, reason: Reason, cpu: float) -> None:
         began, blocks = self._readings[-1].time, snapshot.memory.blocks
@@ -346,7 +406,7 @@ class Watcher:
 
     def failed(self, kind: str, told: str) -> None:
         """Count a failure, and log the first of its kind."""
-        self._counts[kind] += 1
+        self._counts[_COUNTED_AS.get(kind, kind)] += 1
         if kind not in self._logged:
             self._logged.add(kind)
             with suppress(Exception):  # somebody's handler or filter

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import collections
 import gc
-import itertools
 import queue
 import sys
 import types
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -29,12 +29,11 @@ from leakdiff.capture.kinds import (
     type_name,
 )
 from leakdiff.capture.references import references
-from leakdiff.capture.walk import ONE_REFERRER, PAGE, Walk
+from leakdiff.capture.walk import LARGE, ONE_REFERRER, PAGE, Walk
 from leakdiff.model.snapshot import TypeCount
 
 _LARGE_OBJECT = 512  # bytes above which Python asks the C heap
 _PART = 4_096  # references handled between two counts of leaves
-_LARGE_LISTING = 20_000  # references whose listing is timed: a C loop that nothing interrupts
 MOST_NOTED = 50_000  # suspended coroutines, generators and tasks that are counted by name
 LEAST_ENTRIES = 4  # containers with fewer are not listed
 _LEAST_OF_TUPLES = 64  # tuples do not grow; only large ones may be rebuilt
@@ -126,7 +125,7 @@ class CensusWalk(Walk):
     _leaves: list[Any] = attrs.field(factory=list)
     _runs: list[tuple[int, int]] = attrs.field(factory=list)  # whose leaves they are: (index, how many)
 
-    def _expand(self, level: list[Any], index: int, following: list[Any]) -> None:  # noqa: C901, PLR0912 - the hot loop, as in Walk
+    def _expand(self, level: list[Any], index: int, following: list[Any]) -> None:  # noqa: C901, PLR0912, PLR0915 - the hot loop, as in Walk
         """Count a slice of one level and visit what it refers to."""
         self._count(level, index)
         kinds, table, pages, get_referents = self.kinds, self.kinds.table, self.pages.table, gc.get_referents
@@ -134,13 +133,18 @@ class CensusWalk(Walk):
         leaves, leaf = self._leaves, self._leaves.append
         getrefcount, one_referrer = sys.getrefcount, ONE_REFERRER
         sees_classes = table is not kinds
+        listed, in_parts = self.pacer.listed, self.pacer.in_parts
         for obj in level:
             cls = type(obj) if sees_classes else None
-            refs = get_referents(obj) if table[type(obj)] == PLAIN else references(obj, kinds)
+            container = type(obj)
+            if (container is dict or container is list or container is set) and len(obj) >= LARGE:
+                refs: Sequence[Any] = listed(obj)
+            else:
+                refs = get_referents(obj) if table[type(obj)] == PLAIN else references(obj, kinds)
             if len(refs) >= LEAST_ENTRIES:
                 refs = self._see_container(index, obj, refs)
             first = len(leaves)
-            for part in (refs,) if len(refs) <= _PART else _parts(refs):
+            for part in (refs,) if len(refs) <= _PART else in_parts(refs):
                 for ref in part:
                     if ref is cls or ref is None:
                         continue
@@ -173,11 +177,11 @@ class CensusWalk(Walk):
                     self._runs.append((index, len(leaves) - first))
                     self._count_leaves()
                     first = 0
+                if len(following) != known:
+                    parents.extend([index] * (len(following) - known))
+                    known = len(following)
             if len(leaves) != first:
                 self._runs.append((index, len(leaves) - first))
-            if len(following) != known:
-                parents.extend([index] * (len(following) - known))
-                known = len(following)
             index += 1
 
     def _see_class(self, cls: type, index: int, following: list[Any]) -> None:
@@ -211,8 +215,6 @@ class CensusWalk(Walk):
         if count >= least and index not in self._copies:
             self.candidates.append(index)
             self.candidate_entries.append(count)
-            if count >= _LARGE_LISTING:
-                self.pacer.time(obj)
         return _with_keys(obj, refs) if is_dict else refs
 
     def add_up(self) -> None:
@@ -237,16 +239,10 @@ def _with_keys(obj: Any, refs: Sequence[Any]) -> Sequence[Any]:
     """Add the keys of a dict to what it refers to: gc does not show them where all are text."""
     if len(refs) >= 2 * dict.__len__(obj):
         return refs
-    try:
-        return [*refs, *dict.keys(obj)]
-    except RuntimeError:  # it was changed in between
-        return refs
-
-
-def _parts(refs: Sequence[Any]) -> Iterator[Iterator[Any]]:
-    """Cut a long list of references without making another reference to each."""
-    rest = iter(refs)
-    return (itertools.islice(rest, _PART) for _ in range(0, len(refs), _PART))
+    with_keys = refs if type(refs) is list else list(refs)
+    with suppress(RuntimeError):  # it was changed in between
+        with_keys.extend(dict.keys(obj))  # a copy would be let go of at once: 20 ms for a million references
+    return with_keys
 
 
 def _least_entries(cls: type) -> int:

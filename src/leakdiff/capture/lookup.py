@@ -53,6 +53,12 @@ def newest_in(path: str, count: int) -> tuple[str, str | None, tuple[str, ...]]:
     return type_name(type(found)), key_shape(keys), tuple(names)
 
 
+def container_at(path: str) -> object:
+    """Return the container that a path of names leads to; ``MISSING`` where there is none. Let go of it soon."""
+    found = _find(path) if _is_all_names(path) else MISSING
+    return found if derives(type(found), *CONTAINERS) else MISSING
+
+
 def _is_all_names(path: str) -> bool:
     return all(part.isidentifier() for part in path.split("."))
 

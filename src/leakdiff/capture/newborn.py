@@ -28,7 +28,7 @@ from leakdiff.capture.kinds import (
     type_name,
 )
 from leakdiff.capture.references import references, time_zone_of
-from leakdiff.capture.walk import Below, Walk
+from leakdiff.capture.walk import NOTHING_BELOW, Walk
 from leakdiff.model.heap import OLD, HeapGraph
 
 _MOST_HOLDERS = 3_000
@@ -273,9 +273,9 @@ class Newborn:
         before = self.walk.before.below if self.walk.before is not None else {}
         now = self.walk.below()
         for index in self.indexes:
-            was = before.get(self.walk.addresses[index], Below())
-            left = now.get(index, Below())
-            yield max(0, was.entries - left.entries), max(0, was.bytes - left.bytes)
+            entries, size = before.get(self.walk.addresses[index], NOTHING_BELOW)
+            entries_left, size_left = now.get(index, NOTHING_BELOW)
+            yield max(0, entries - entries_left), max(0, size - size_left)
 
     def _group_holders(self) -> Iterable[int]:
         """Put holders of one type under one container together: they share a path, as attributes do not."""

@@ -191,7 +191,7 @@ def _counted(traces: tracemalloc.Snapshot) -> tuple[SiteCount, ...]:
     sizes: Counter[Line] = Counter()
     for stat in traces.statistics("traceback"):
         stack = [(frame.filename, frame.lineno) for frame in reversed(stat.traceback)]
-        if not _is_ours(stack):
+        if not is_ours(stack):
             counts[stack[0]] += stat.count
             sizes[stack[0]] += stat.size
     texts: dict[str, list[str]] = {}
@@ -229,7 +229,7 @@ def function_at(lines: Sequence[str], number: int) -> str:
     return ".".join(reversed(names))
 
 
-def _is_ours(stack: Sequence[Line]) -> bool:
+def is_ours(stack: Sequence[Line]) -> bool:
     """Tell whether leakdiff allocated something, itself or by a library it asked; a step that it called is not ours."""
     inside = _above_own(stack)
     if any(stack[0][0].endswith(asked) for asked in _ASKED):

@@ -6,7 +6,7 @@ import gc
 import sys
 import time
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -22,6 +22,8 @@ _LEAST_ROOM = 20_000
 _LEVELS = 6  # how far below its holder what is replaced may lie
 _SLICE = 512  # objects expanded between two offers to let other threads run: under a millisecond
 _ROOT = -1
+_PART = 4_096  # references handled between two such offers, where one container has many
+LARGE = 20_000  # references from which on listing them is timed: a C loop that nothing interrupts
 PAGE = 8192
 
 
@@ -57,17 +59,10 @@ class Pages:
         return page is not None and bool(page[(address >> 7) & 8191] & (1 << ((address >> 4) & 7)))
 
 
-@attrs.define
-class Below:
-    """What lies a few levels below an object, in large containers and buffers."""
-
-    entries: int = 0
-    bytes: int = 0
-
-    def add(self, entries: int, size: int) -> None:
-        """Count one more container."""
-        self.entries += entries
-        self.bytes += size
+# Entries and bytes a few levels below an object, in large containers and buffers. A tuple, for gc stops to track those
+# of numbers: objects, one for each of a heap's buffers and all above it, would bring a full collection on the program.
+Below = tuple[int, int]
+NOTHING_BELOW: Below = (0, 0)
 
 
 @attrs.define(eq=False)
@@ -149,11 +144,30 @@ class Pacer:
             time.sleep(self.rest)
         self._since = time.perf_counter()
 
-    def time(self, obj: object) -> None:
-        """Note how long listing the references of a large container takes: nothing can interrupt it."""
+    def listed(self, obj: object) -> list[Any]:
+        """Return what a large container refers to, and note how long that took: nothing can interrupt it."""
+        self.breathe()
         started = time.perf_counter()
-        gc.get_referents(obj)
+        refs = gc.get_referents(obj)
         self.longest = max(self.longest, time.perf_counter() - started)
+        return refs
+
+    def in_parts(self, refs: Sequence[Any]) -> Iterator[Sequence[Any]]:
+        """Cut many references into parts and breathe in between.
+
+        A list is emptied: to let go of a million references at once takes 20 ms, and as long takes every collection
+        that meets them. Each object is referred to once, as before, which ``ONE_REFERRER`` counts on.
+        """
+        if type(refs) is not list or len(refs) <= _PART:
+            yield refs
+            return
+        refs.reverse()
+        while refs:
+            part = refs[-_PART:]
+            del refs[-_PART:]
+            part.reverse()
+            yield part
+            self.breathe()
 
 
 @attrs.define(eq=False)
@@ -239,13 +253,16 @@ class Walk:
         for index, entries in self.notable:
             was = before.entries.get(self.addresses[index], entries)
             self._add_below(totals, index, min(entries, was), 0)
+            self.pacer.breathe()
         for index, size in self.buffers.items():
             self._add_below(totals, index, 0, min(size, before.buffers.get(self.addresses[index], size)))
+            self.pacer.breathe()
         return totals
 
     def _add_below(self, totals: dict[int, Below], index: int, entries: int, size: int) -> None:
         for _ in range(_LEVELS):
-            totals.setdefault(index, Below()).add(entries, size)
+            entries_below, bytes_below = totals.get(index, NOTHING_BELOW)
+            totals[index] = entries_below + entries, bytes_below + size
             index = self.parents[index]
             if index == _ROOT:
                 return
@@ -264,6 +281,7 @@ class Walk:
                 self.addresses.extend(map(id, following[at : at + _SLICE]))
             while level:  # in slices: to let go of a million references at once takes 20 ms
                 del level[-_SLICE:]
+                self.pacer.breathe()
             level, start = following, following_start
 
     def _expand(self, level: list[Any], index: int, following: list[Any]) -> None:  # noqa: C901, PLR0912, PLR0915 - the hot loop, see below
@@ -284,52 +302,58 @@ class Walk:
         known, floor = len(following), self.floor
         sees_classes = table is not kinds
         getrefcount, one_referrer = sys.getrefcount, ONE_REFERRER
+        listed, in_parts = self.pacer.listed, self.pacer.in_parts
         for obj in level:
             cls = type(obj) if sees_classes else None
-            refs = get_referents(obj) if table[type(obj)] == PLAIN else references(obj, kinds)
+            container = type(obj)
+            if (container is dict or container is list or container is set) and len(obj) >= LARGE:
+                refs: Sequence[Any] = listed(obj)
+            else:
+                refs = get_referents(obj) if table[type(obj)] == PLAIN else references(obj, kinds)
             if len(refs) >= floor:
                 self._remember(index, obj, len(refs))
                 floor = self.floor
-            for ref in refs:
-                if ref is cls:  # every instance refers to its class: its home is looked at once, below
-                    continue
-                try:
-                    kind = table[type(ref)]
-                except KeyError:
-                    kind = kinds[type(ref)]
-                    self._see_class(type(ref), index, following)
-                if kind != PLAIN:
-                    if kind <= ATOM:
+            for part in (refs,) if len(refs) <= _PART else in_parts(refs):
+                for ref in part:
+                    if ref is cls:  # every instance refers to its class: its home is looked at once, below
                         continue
-                    if kind == TEXT:
-                        if len(ref) >= _LEAST_BYTES:
-                            self._add_buffer(index, obj, len(ref))
+                    try:
+                        kind = table[type(ref)]
+                    except KeyError:
+                        kind = kinds[type(ref)]
+                        self._see_class(type(ref), index, following)
+                    if kind != PLAIN:
+                        if kind <= ATOM:
+                            continue
+                        if kind == TEXT:
+                            if len(ref) >= _LEAST_BYTES:
+                                self._add_buffer(index, obj, len(ref))
+                            continue
+                        if kind == INTEGER:
+                            if not -BIG < ref < BIG:
+                                self._add_buffer(index, obj, sys.getsizeof(ref))
+                            continue
+                        if kind in (BUFFER, NDARRAY):
+                            self._add_buffer(index, obj, buffer_bytes(ref, kinds))
+                    address = id(ref)
+                    if getrefcount(ref) == one_referrer and address not in new:
+                        found(ref)  # nobody else refers to it: it cannot have been visited, nor be met again
                         continue
-                    if kind == INTEGER:
-                        if not -BIG < ref < BIG:
-                            self._add_buffer(index, obj, sys.getsizeof(ref))
+                    try:
+                        page = pages[address >> 20]
+                    except KeyError:
+                        page = pages[address >> 20] = bytearray(PAGE)
+                    byte, bit = (address >> 7) & 8191, 1 << ((address >> 4) & 7)
+                    if page[byte] & bit:
                         continue
-                    if kind in (BUFFER, NDARRAY):
-                        self._add_buffer(index, obj, buffer_bytes(ref, kinds))
-                address = id(ref)
-                if getrefcount(ref) == one_referrer and address not in new:
-                    found(ref)  # nobody else refers to it: it cannot have been visited, nor be met again
-                    continue
-                try:
-                    page = pages[address >> 20]
-                except KeyError:
-                    page = pages[address >> 20] = bytearray(PAGE)
-                byte, bit = (address >> 7) & 8191, 1 << ((address >> 4) & 7)
-                if page[byte] & bit:
-                    continue
-                if address in new:
-                    self.frontier.append((index, ref))
-                    continue
-                page[byte] |= bit
-                found(ref)
-            if len(following) != known:
-                parents.extend([index] * (len(following) - known))
-                known = len(following)
+                    if address in new:
+                        self.frontier.append((index, ref))
+                        continue
+                    page[byte] |= bit
+                    found(ref)
+                if len(following) != known:
+                    parents.extend([index] * (len(following) - known))
+                    known = len(following)
             index += 1
 
     def _see_class(self, cls: type, index: int, following: list[Any]) -> None:

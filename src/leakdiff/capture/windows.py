@@ -13,6 +13,7 @@ from leakdiff.capture.newborn import Newborn
 from leakdiff.capture.owners import LengthWatch, OwnerReader, with_births
 from leakdiff.capture.roots import Roots, find_roots, own_parts
 from leakdiff.capture.sites import Sources, common_stacks, newborn_under
+from leakdiff.capture.turns import quick_turns
 from leakdiff.capture.walk import Budget, Lengths, Pacer, Walk
 from leakdiff.model.heap import HeapGraph
 from leakdiff.model.owner import Accumulation, Owner
@@ -57,43 +58,48 @@ def can_mark() -> bool:
     return not is_frozen_by_others()
 
 
-def live_windows(windows: int, seconds: float, budget: float, wait: Wait) -> Windows:
+def live_windows(windows: int, seconds: float, budget: float, wait: Wait, rest: float | None = None) -> Windows:
     """Let traffic run through windows under a mark, and walk the heap before and after.
 
     Nothing is stopped: a mark takes microseconds, collections walk only what is new, walks rest. What is born while
     the first walk goes on counts as of the first window, what is born while the last one does as in flight. Cyclic
-    garbage that was older than the mark is collected after it.
+    garbage that was older than the mark is collected after it, and so may be what became garbage late in a window: no
+    root reaches it, so it is not counted.
 
     Args:
         windows: How many.
         seconds: How long each is.
         budget: Seconds each walk may take.
         wait: What waits for a window to end.
+        rest: Seconds a walk rests after every 2 ms of work; half a millisecond if None.
     """
     births: dict[int, int] = {}
+    rest = _REST if rest is None else rest
     with FreezeMark() as mark:
         began = time.monotonic()
-        before = _lengths(budget)
+        with quick_turns():
+            before = _lengths(budget, rest)
         middle_before = (began + time.monotonic()) / 2
         for number in range(1, windows + 1):
             wait(seconds)
-            mark.collect()
+            mark.collect_young()
             births.update(dict.fromkeys(mark.addresses(), number))  # a later birth at an address wins
             mark.again()
         began = time.monotonic()
-        roots, pacer = find_roots(), Pacer(rest=_REST)
-        walk = Walk(Budget(_MOST_OBJECTS, budget), new=births, before=before, pacer=pacer)
-        walk.from_roots(*roots.targets(), avoid=own_parts())
-        walk.leave_out(frozenset(mark.addresses()))
-        newborn = Newborn(walk)
-        newborn.gather()
-        newborn.born_meanwhile(frozenset(mark.addresses()), windows)
+        with quick_turns():
+            roots, pacer = find_roots(), Pacer(rest=rest)
+            walk = Walk(Budget(_MOST_OBJECTS, budget), new=births, before=before, pacer=pacer)
+            walk.from_roots(*roots.targets(), avoid=own_parts())
+            walk.leave_out(frozenset(mark.addresses()))
+            newborn = Newborn(walk)
+            newborn.gather()
+            newborn.born_meanwhile(frozenset(mark.addresses()), windows)
         middle = (began + time.monotonic()) / 2
     return Windows(newborn, roots, windows, middle - middle_before, pacer.longest)
 
 
-def _lengths(budget: float) -> Lengths:
-    walk = Walk(Budget(_MOST_OBJECTS, budget), pacer=Pacer(rest=_REST))
+def _lengths(budget: float, rest: float) -> Lengths:
+    walk = Walk(Budget(_MOST_OBJECTS, budget), pacer=Pacer(rest=rest))
     walk.from_roots(*find_roots().targets(), avoid=own_parts())
     return walk.lengths
 

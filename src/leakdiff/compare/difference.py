@@ -56,6 +56,11 @@ def difference(before: Snapshot, after: Snapshot) -> Diff:
     )
 
 
+def kinds_of(snapshot: Snapshot) -> dict[str, int]:
+    """Return the resident set in bytes by kind of memory; the kinds add up to it."""
+    return {name: size for name, (_, size) in _kinds(snapshot, _measured(snapshot)).items()}
+
+
 def _side(snapshot: Snapshot) -> Side:
     return Side(snapshot.taken, snapshot.identity, snapshot.label)
 

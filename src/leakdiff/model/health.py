@@ -19,7 +19,7 @@ class MonitorHealth:
         last: When the last one was taken, UTC seconds since the epoch; None before the first.
         verdict: What the trend said last.
         store_failures: How often the store could not be opened, written, read or pruned.
-        callback_failures: How often ``on_change`` raised.
+        callback_failures: How often ``on_change`` or a listener raised.
         measurement_failures: How often a measurement, or the trend, could not be made.
         skipped_for_memory: Deep measurements left out because memory was short.
         skipped_for_cpu: How often a deep measurement was put off because the share of CPU was used up.
@@ -27,6 +27,7 @@ class MonitorHealth:
         cpu_share: The same as a share of one CPU since it was started.
         longest_stall: Longest time, in seconds, that other threads could not run because of its walks.
         pending: Snapshots that wait for the store.
+        wanted: Whether its thread was started, and not stopped since: then it should be running.
     """
 
     running: bool
@@ -44,3 +45,13 @@ class MonitorHealth:
     cpu_share: float = 0.0
     longest_stall: float = 0.0
     pending: int = 0
+    wanted: bool = False
+
+    @property
+    def state(self) -> str:
+        """``running``, ``dead``, ``stopped``, or ``never started``."""
+        if self.running:
+            return "running"
+        if self.wanted:
+            return "dead"
+        return "stopped" if self.measurements else "never started"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leakdiff.errors import MissingExtra
 from leakdiff.model.baseline import novelty_sentence
@@ -16,6 +16,9 @@ from leakdiff.model.report import Finding, Report
 from leakdiff.model.signals import Phase, Round
 from leakdiff.render.plain import printable
 from leakdiff.render.text import claim, headline, rows, told
+
+if TYPE_CHECKING:
+    import jinja2
 
 _GAP = re.compile(r"(?<=\S) {3,}")  # what stands in columns on a terminal
 _WIDTH, _HEIGHT, _MARGIN = 120, 24, 2  # of the drawing of a signal
@@ -123,17 +126,31 @@ def _points(across: Sequence[int], up: Sequence[int]) -> str:
 
 
 def _filled(name: str, shown: Mapping[str, Any]) -> str:
+    return templates("leakdiff.render").get_template(name).render(**shown)
+
+
+def templates(*packages: str, what: str = "An HTML report", extra: str = "html") -> jinja2.Environment:
+    """Return the templates of some packages; the first that has one of a name goes before.
+
+    Args:
+        packages: By their names.
+        what: What cannot be made without jinja2.
+        extra: The extra of leakdiff that brings it along.
+
+    Raises:
+        MissingExtra: If jinja2 is not installed.
+    """
     try:
         import jinja2
     except ImportError as error:
-        raise MissingExtra("An HTML report", "jinja2", "html") from error
-    templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("leakdiff.render"),
+        raise MissingExtra(what, "jinja2", extra) from error
+    made = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package) for package in packages]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    drawing = {"width": _WIDTH, "height": _HEIGHT}
-    return templates.get_template(name).render(drawing=drawing, **shown)
+    made.globals["drawing"] = {"width": _WIDTH, "height": _HEIGHT}
+    return made

@@ -1,0 +1,1 @@
+"""Metrics of the heap: for Prometheus, and for OpenTelemetry."""

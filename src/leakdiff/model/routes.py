@@ -1,0 +1,110 @@
+"""What requests do to memory, by route: how many there were, what each takes, and which owner it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+OTHER = "other routes"
+UNNAMED = "(no route)"
+
+
+@attrs.frozen(kw_only=True)
+class RouteCost:
+    """What the requests of one route did so far.
+
+    Attributes:
+        route: The method and the route's pattern: ``POST /rides/{id}/cancel``.
+        requests: How many ended.
+        per_second: How many ended in a second, since counting began.
+        sampled: How many were measured.
+        alone: Of them, those that no other request ran beside: they see work that is done in other threads as well.
+        allocated: Bytes that a request held at its highest level over what was there at its beginning, the mean;
+            None where none was measured.
+        kept: Bytes that a request left behind at its end, the mean, without those during which a full collection ran;
+            what the collector takes later is still in it. None where none was measured.
+        peak: The highest level, in bytes, of one request over what was there at its beginning.
+        received: Bytes of the largest request body.
+        sent: Bytes of the largest answer.
+        sent_at_once: Bytes of the largest single piece of an answer: a large one was loaded whole.
+    """
+
+    route: str
+    requests: int = 0
+    per_second: float = 0.0
+    sampled: int = 0
+    alone: int = 0
+    allocated: float | None = None
+    kept: float | None = None
+    peak: int = 0
+    received: int = 0
+    sent: int = 0
+    sent_at_once: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class RouteReading:
+    """One look at traffic and at the owners.
+
+    Attributes:
+        time: Seconds of a clock that never jumps.
+        requests: Requests that ended since the reading before, by route; routes of none are missing.
+        lengths: Entries by the owner's path; an owner that could not be read is missing.
+        blocks: Blocks of Python's own allocator in use.
+        native: Bytes in use on the C heap; None where they cannot be read.
+    """
+
+    time: float
+    requests: Mapping[str, int]
+    lengths: Mapping[str, int]
+    blocks: int = 0
+    native: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RouteRate:
+    """How much one route grows an owner by.
+
+    Attributes:
+        route: The route; for what grows whether or not requests come, ``second, whatever is asked for``.
+        per_request: What it gains by each request; negative where requests take out.
+        margin: By how much that may be off, in 95 of 100 fits.
+    """
+
+    route: str
+    per_request: float
+    margin: float
+
+    def __str__(self) -> str:
+        return f"{self.per_request:.2f} per {self.route}"
+
+
+@attrs.frozen(kw_only=True)
+class OwnerByRoute:
+    """Which routes grow an owner.
+
+    Attributes:
+        owner: Its path.
+        counted: What it gained: ``entries``, ``blocks`` or ``bytes``.
+        gained: How many over the readings.
+        seconds: Time between the first and the last.
+        readings: How many readings there are.
+        rates: The routes that grow it, most first; empty where they are not known.
+        unclear: Routes that the traffic does not tell apart.
+        why_not: Why the rates, or some of them, are not known.
+    """
+
+    owner: str
+    counted: str = "entries"
+    gained: int = 0
+    seconds: float = 0.0
+    readings: int = 0
+    rates: tuple[RouteRate, ...] = ()
+    unclear: tuple[str, ...] = ()
+    why_not: str = ""
+
+    def __str__(self) -> str:
+        if not self.rates:
+            return self.why_not
+        return ", ".join(map(str, self.rates))

@@ -1,0 +1,242 @@
+"""A view as text: the answer first, aligned tables, lines over time as sparklines; for curl and terminals."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import assert_never
+from urllib.parse import unquote
+
+from leakdiff.model.snapshot import Identity
+from leakdiff.render.plain import printable
+from leakdiff.web.cells import AMOUNTS, amount, moment
+from leakdiff.web.view import (
+    Block,
+    Cell,
+    Chart,
+    Column,
+    Facts,
+    Findings,
+    Form,
+    Kind,
+    Link,
+    Progress,
+    Steps,
+    Table,
+    Text,
+    View,
+)
+
+_WIDTH = 120
+_GAP = "  "
+_LEAST_TEXT, _LEAST_OTHER = 16, 24  # columns that are left of a text, and of what should be a number or a time
+_CUT = "…"
+_LEVELS = "▁▂▃▄▅▆▇█"
+_SPARKS, _SPARKS_ALONE = 12, 48
+_NAMES = 16  # columns of a fact's name, if none is longer
+_BAR = 30
+_NOTHING = "-"
+
+
+def text_of(view: View, identity: Identity) -> str:
+    """Return a view as text; ends with a newline.
+
+    Args:
+        view: What to say.
+        identity: Which process says it, for the last line.
+    """
+    blocks = [found for block in view.blocks if (found := "\n".join(_block(block)))]
+    return "\n\n".join([_answer(view), *blocks, who(identity)]) + "\n"
+
+
+def who(identity: Identity) -> str:
+    """Say which process answers, in a line."""
+    named = f"{identity.service or 'a process'} {identity.version}".rstrip()
+    return printable(f"process: {named} on {identity.host}, pid {identity.pid}, boot {identity.boot_id or 'unknown'}")
+
+
+def _answer(view: View) -> str:
+    said = printable(view.said) or printable(view.title)
+    first = f"leakdiff: {printable(view.verdict)}  {said}" if view.verdict else f"leakdiff: {said}"
+    return first if view.refresh is None else f"{first}\n(ask again in {view.refresh:g} s)"
+
+
+# -- blocks ----------------------------------------------------------------------------------------
+
+
+def _block(block: Block) -> Iterator[str]:
+    if isinstance(block, Form):
+        yield from _form(block)
+        return
+    if isinstance(block, Progress):
+        yield _progress(block)
+        return
+    if block.title:
+        yield printable(block.title)
+    yield from (f"  {line}".rstrip() for line in _lines(block))
+
+
+def _lines(block: Table | Facts | Text | Findings | Steps) -> Iterator[str]:
+    match block:
+        case Table():
+            yield from _table(block)
+        case Facts():
+            yield from _facts(block)
+        case Text(is_preformatted=True):
+            yield from (printable(line) for line in block.text.splitlines())
+        case Text():
+            yield from (part for line in block.text.splitlines() for part in _wrapped(line))
+        case Findings():
+            yield from (printable(line) for line in block.text.splitlines())
+        case Steps():
+            yield from _steps(block)
+        case _:
+            assert_never(block)
+
+
+def _facts(block: Facts) -> Iterator[str]:
+    width = max([_NAMES, *(len(printable(name)) for name, _ in block.rows)])
+    for name, cell in block.rows:
+        told = _alone(cell)
+        for at, line in enumerate(_wrapped(told, width + len(_GAP))):
+            yield f"{printable(name) if at == 0 else '':<{width}}{_GAP}{line}"
+
+
+def _alone(cell: Cell) -> str:
+    """Return a cell that has a line to itself: there is room for all of it."""
+    if isinstance(cell, Chart):
+        return _chart(cell, _SPARKS_ALONE, said=printable(cell.said))
+    return _link(cell, is_alone=True) if isinstance(cell, Link) else _cell(cell, "text")
+
+
+def _wrapped(text: str, taken: int = 0) -> list[str]:
+    """Return sentences in lines that are no wider than a table; what has no spaces stays whole."""
+    room = _WIDTH - 2 - taken
+    return textwrap.wrap(printable(text), room, break_long_words=False, break_on_hyphens=False)
+
+
+def _steps(block: Steps) -> Iterator[str]:
+    labels = [printable(label.strip()) for label, _ in block.steps]
+    width = max(map(len, labels), default=0)
+    for at, (label, (_, kind)) in enumerate(zip(labels, block.steps, strict=True)):
+        owner = f"{_GAP}<- the owner" if at == block.owner else ""
+        yield f"{label:<{width}}{_GAP}{printable(kind)}{owner}"
+
+
+def _form(block: Form) -> Iterator[str]:
+    inputs = "&".join(f"{part.name}={part.value}" for part in block.inputs)
+    query = f"?{inputs}" if inputs else ""
+    yield printable(f"{block.method.upper()} {block.to.removeprefix('/')}{query}{_GAP}{block.label}")
+    yield from (f"  {line}" for line in _wrapped(block.said))
+
+
+def _progress(block: Progress) -> str:
+    done = round(min(1.0, max(0.0, block.share)) * _BAR)
+    return f"[{'#' * done}{'.' * (_BAR - done)}] {block.share:.0%}  {printable(block.said)}"
+
+
+# -- tables ----------------------------------------------------------------------------------------
+
+
+def _table(block: Table) -> Iterator[str]:
+    if not block.rows:
+        yield printable(block.empty)
+        return
+    shown = [[_cell(cell, column.kind) for cell, column in zip(row, block.columns, strict=True)] for row in block.rows]
+    used = [at for at in range(len(block.columns)) if at == 0 or any(row[at] != _NOTHING for row in shown)]
+    columns = [block.columns[at] for at in used]
+    rows = [[printable(column.name) for column in columns], *([row[at] for at in used] for row in shown)]
+    widths = _widths(columns, rows)
+    for row in rows:
+        yield _GAP.join(_placed(*placed) for placed in zip(row, widths, columns, strict=True)).rstrip()
+    if block.left_out:
+        yield f"and {block.left_out:,} more"
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return how wide each column is; texts give way until the table fits, the widest first, and the first column last.
+
+    The first column has the names, by which a line is found elsewhere.
+    """
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    least = [_LEAST_TEXT if column.kind in ("text", "code") else _LEAST_OTHER for column in columns]
+    room = _WIDTH - 2 - len(_GAP) * (len(widths) - 1)
+    while (surplus := sum(widths) - room) > 0:
+        too_wide = [at for at in range(1, len(widths)) if widths[at] > least[at]]
+        if not too_wide:
+            widths[0] = max(_LEAST_TEXT, widths[0] - surplus)
+            break
+        widths[max(too_wide, key=lambda at: widths[at])] -= 1
+    return widths
+
+
+def _placed(cell: str, width: int, column: Column) -> str:
+    if len(cell) > width:
+        return cut(cell, width)
+    return cell.rjust(width) if column.kind in AMOUNTS else cell.ljust(width)
+
+
+def cut(text: str, width: int) -> str:
+    """Return a text that is no longer than a width: of one that is, the middle goes, for both ends tell more."""
+    if len(text) <= width:
+        return text
+    end = (width - len(_CUT)) * 2 // 3  # a path tells most by its end
+    return f"{text[: width - len(_CUT) - end]}{_CUT}{text[len(text) - end :]}"
+
+
+# -- cells -----------------------------------------------------------------------------------------
+
+
+def _cell(cell: Cell, kind: Kind) -> str:
+    match cell:
+        case None | "":
+            return _NOTHING
+        case Link():
+            return _link(cell)
+        case Chart():
+            return _chart(cell)
+        case str():
+            return printable(cell)
+        case _:
+            return _number(cell, kind)
+
+
+def _number(value: float, kind: Kind) -> str:
+    if not math.isfinite(value):
+        return _NOTHING
+    return moment(value) if kind == "time" else amount(value, kind)
+
+
+def _link(link: Link, *, is_alone: bool = False) -> str:
+    """Return what to ask for where that begins with the text or there is room for both, else the text."""
+    text, to = printable(link.text), printable(link.to).removeprefix("/")
+    if text in (to, to.rpartition("/")[2].partition("?")[0]):
+        return to
+    return text if link.text in unquote(link.to) and not is_alone else f"{text}: {to}"
+
+
+def _chart(chart: Chart, width: int = _SPARKS, said: str = "") -> str:
+    drawn = sparkline([value for _, value in chart.points], width)
+    return f"{drawn}{_GAP}{said}".strip() or _NOTHING
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """Return a line over time in characters of eight heights, from the least value to the largest.
+
+    Args:
+        values: In the order of time, at even intervals; each character has the mean of a stretch of them.
+        width: Characters at most.
+    """
+    known = [value for value in values if math.isfinite(value)]
+    if not known:
+        return ""
+    means = [_mean(known, at, min(width, len(known))) for at in range(min(width, len(known)))]
+    low, high = min(means), max(means)
+    step = (high - low) / (len(_LEVELS) - 1)
+    return "".join(_LEVELS[round((mean - low) / step) if step > 0 else 0] for mean in means)
+
+
+def _mean(values: Sequence[float], at: int, of: int) -> float:
+    part = values[len(values) * at // of : len(values) * (at + 1) // of]
+    return math.fsum(part) / len(part)
