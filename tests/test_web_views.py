@@ -191,9 +191,7 @@ def test_the_first_page_has_the_verdict_of_the_last_watch_on_top() -> None:
     view = ask(desk_of(WATCHED), "/")
 
     assert view.verdict == "LEAK"
-    assert view.said.startswith(
-        f"{OWNER} grows by 1.00 entries per unit, 2.3 KiB each, never shrinks [3f9a2c] (watched "
-    )
+    assert view.said.startswith(f"{OWNER} grows by 1.00 entries per unit, 2.3 KiB each, never shrinks (watched ")
     assert tables(view)["Findings"][0][0] == Link("3f9a2c", "/findings/3f9a2c")
     assert view.data["watch"]["findings"] == [{"fingerprint": "3f9a2c", "verdict": "LEAK", "owner": OWNER}]
 
@@ -383,7 +381,9 @@ def test_resources_are_told_by_kind_and_place() -> None:
     """Where tasks await and threads are, and how many more there are than before."""
     view = ask(desk_of(*ALL), "/resources")
 
-    assert tables(view)["Tasks, by coroutine and where they await"] == [("answer() at app/matching.py:12", 203, 200)]
+    assert tables(view)["Tasks, by coroutine and where they await (of many alike, the line of three is read)"] == [
+        ("answer() at app/matching.py:12", 203, 200)
+    ]
     assert view.data["totals"]["threads"] == 1
     assert view.said.endswith("; most tasks: 203 of answer() at app/matching.py:12.")
     assert ask(desk_of(*ALL), "/resources?like=main").data["totals"]["tasks"] == 0

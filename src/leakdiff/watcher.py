@@ -206,6 +206,7 @@ class Watcher:
         self._settings, self._world, self._wishes = settings, world, wishes
         self._readings: deque[Reading] = deque(maxlen=schedule.MOST_READINGS)
         self._memory: deque[tuple[float, int]] = deque(maxlen=schedule.MOST_READINGS)
+        self._growth: tuple[object, float | None] = None, None
         self._walks = Walks()
         self._watched: tuple[str, ...] = ()
         self._counts: Counter[str] = Counter()
@@ -246,7 +247,11 @@ class Watcher:
 
     def growth(self) -> float | None:
         """Return by how many bytes a second memory grew over the latest measurements; None of too few."""
-        return schedule.growth_of(self._memory.copy())
+        memory = self._memory.copy()
+        latest = memory[-1] if memory else None
+        if self._growth[0] is not latest:  # an exporter may ask for it twenty times for one measurement
+            self._growth = latest, schedule.growth_of(memory)
+        return self._growth[1]
 
     # -- telling -----------------------------------------------------------------------------------
 

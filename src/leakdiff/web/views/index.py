@@ -112,7 +112,7 @@ def _said(known: _Known) -> str:
     told_by = []
     if known.seen is not None:
         report, ended = known.seen.report, known.seen.job.ended or known.seen.job.began
-        claim = " ".join(headline(report).removeprefix(f"leakdiff: {report.verdict}").split())
+        claim = " ".join(headline(report).removeprefix(f"leakdiff: {report.verdict}").partition("    [")[0].split())
         told_by.append((report.verdict, f"{claim} (watched {_ago(ended)})"))
     if known.seen is None and known.trend is not None and known.trend.verdict is Verdict.INCONCLUSIVE:
         told_by.append((known.trend.verdict, _NOT_YET.format(known.trend.because)))
@@ -121,7 +121,7 @@ def _said(known: _Known) -> str:
     verdict = _verdict(known)
     said = [sentence for of, sentence in told_by if of is verdict] or [sentence for _, sentence in told_by]
     running = f"{name_of(known.running)} is under way. " if known.running is not None else ""
-    return running + ("; ".join(said) or _NOT_MEASURED)
+    return running + next(iter(said), _NOT_MEASURED)
 
 
 def _ago(utc: float) -> str:

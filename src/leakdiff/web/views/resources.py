@@ -10,7 +10,7 @@ from leakdiff.web.views.parts import Chosen, chosen, counted, facts_of, notes_of
 
 _TITLES = {
     "threads": "Threads, by name and where they are",
-    "tasks": "Tasks, by coroutine and where they await",
+    "tasks": "Tasks, by coroutine and where they await (of many alike, the line of three is read)",
     "generators": "Suspended generators and coroutines",
     "descriptors": "File descriptors, by kind",
     "sockets": "Sockets, by protocol and state",
