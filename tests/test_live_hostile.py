@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fresh import run_fresh
+from leakdiff.capture.walk import Budget, Pacer, Walk
 from test_hostile import CROWD, HOLDERS, INSTANCES, KEYS, PLACES, SECRETS, WICKED
 
 # Every hostile program becomes a module of its own, which notes each call of its methods unless it is at work itself.
@@ -585,3 +586,26 @@ print(json.dumps([failed, built[0] > 0]))
 def test_tuples_that_other_threads_are_building_are_let_grow() -> None:
     """A tuple under construction cannot grow while anyone refers to it: no thread may find it referred to."""
     assert run_fresh(BUILDING) == [[], True]
+
+
+class _ProgramThatLetsGo(Pacer):
+    """Between two levels of a walk, closes a cycle of objects with one referrer each, and lets go of it."""
+
+    held: list[list[Any]]
+
+    def breathe(self) -> None:
+        """Let the program run."""
+        if self.held:
+            self.held[0][0].append(self.held[0])
+            self.held.clear()
+
+
+def test_walk_ends_in_a_cycle_that_the_program_lets_go_of_meanwhile() -> None:
+    """A cycle whose objects have one referrer each, as a frame and its traceback, is not walked round for ever."""
+    pacer = _ProgramThatLetsGo()
+    pacer.held = [[[]]]
+    walk = Walk(Budget(100_000, 60.0), pacer=pacer)
+    walk.from_roots([pacer.held])
+
+    assert walk.budget.spent is None
+    assert len(walk.addresses) < 10_000

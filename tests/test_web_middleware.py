@@ -6,6 +6,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from leakdiff.demo import rides
 from leakdiff.errors import BadOption
 from leakdiff.model.routes import RouteCost
 from leakdiff.web import patterns
-from leakdiff.web.middleware import Steps, aiohttp_routes, count_requests, words
+from leakdiff.web.middleware import Steps, aiohttp_routes, count_requests, django_routes, words
 from leakdiff.web.patterns import OWN, tidy
 
 SECRET = "canary-0f3e8d-secret"  # noqa: S105
@@ -441,6 +442,32 @@ def test_flask_routes_are_named_by_their_rules(ledger: RouteLedger) -> None:
 
 
 _SERVED = {"SERVER_NAME": "h", "SERVER_PORT": "80", "wsgi.url_scheme": "http", "wsgi.input": None, "QUERY_STRING": ""}
+
+
+def test_django_notes_its_route_in_what_count_requests_sees(ledger: RouteLedger) -> None:
+    """The route is noted for sync and async handlers, under WSGI and ASGI, also where the view failed."""
+    match = SimpleNamespace(route="rides/<int:id>/cancel")
+
+    def now(_: Any) -> str:
+        raise LookupError
+
+    async def later(_: Any) -> str:
+        return "answered"
+
+    def app(environ: Any, start: Any) -> list[bytes]:
+        with pytest.raises(LookupError):
+            django_routes(now)(SimpleNamespace(resolver_match=match, META=environ))
+        start("500", [])
+        return []
+
+    async def asgi(given: Scope, _: Any, __: Any) -> None:
+        assert await django_routes(later)(SimpleNamespace(resolver_match=match, META={}, scope=given)) == "answered"
+        assert await django_routes(later)(SimpleNamespace(resolver_match=None, META={}, scope=given)) == "answered"
+
+    visited(count_requests(app))
+    asked(count_requests(asgi), scope())
+
+    assert ledger.requests() == {"GET /rides/{id}/cancel": 2}
 
 
 def test_aiohttp_handler_is_counted_by_its_resource(ledger: RouteLedger) -> None:

@@ -186,16 +186,19 @@ def _rehearse() -> None:
     global _rehearsed  # noqa: PLW0603 - once a process
     if _rehearsed == (os.getpid(), get_cache_token()):
         return
-    from leakdiff.capture import explained, windows  # noqa: F401 - imported before anything is counted
-    from leakdiff.capture.snapshots import rehearse
-    from leakdiff.compare import cohorts, difference, lengths  # noqa: F401
-    from leakdiff.judge import live  # noqa: F401
-    from leakdiff.render import snapshots  # noqa: F401
-    from leakdiff.store import files  # noqa: F401
-    from leakdiff.store.codec import decoded, encoded
+    from leakdiff.capture.turns import quick_turns
 
-    decoded(encoded(measure()))
-    rehearse()
+    with quick_turns():  # the imports take half a second, of a program that may be serving
+        from leakdiff.capture import explained, windows  # noqa: F401 - imported before anything is counted
+        from leakdiff.capture.snapshots import rehearse
+        from leakdiff.compare import cohorts, difference, lengths  # noqa: F401
+        from leakdiff.judge import live  # noqa: F401
+        from leakdiff.render import snapshots  # noqa: F401
+        from leakdiff.store import files  # noqa: F401
+        from leakdiff.store.codec import decoded, encoded
+
+        decoded(encoded(measure()))
+        rehearse()
     _rehearsed = os.getpid(), get_cache_token()
 
 
@@ -359,12 +362,14 @@ def watch_with(seconds: float, windows: int, budget: float, wait: Wait, rest: fl
 
 
 def _marked(windows: int, part: float, budget: float, wait: Wait, rest: float | None) -> Report:
-    from leakdiff.capture.owners import OwnerReader, watch_lengths
-    from leakdiff.capture.snapshots import Stopwatch
     from leakdiff.capture.turns import quick_turns
-    from leakdiff.capture.windows import births_of, live_windows, read_lengths
-    from leakdiff.compare.cohorts import suspects_of_windows, that_stay
-    from leakdiff.ownership.accumulate import find_accumulations
+
+    with quick_turns():  # networkx is among what is imported
+        from leakdiff.capture.owners import OwnerReader, watch_lengths
+        from leakdiff.capture.snapshots import Stopwatch
+        from leakdiff.capture.windows import births_of, live_windows, read_lengths
+        from leakdiff.compare.cohorts import suspects_of_windows, that_stay
+        from leakdiff.ownership.accumulate import find_accumulations
 
     clock = Stopwatch()
     seen = live_windows(windows, part, budget, wait, rest)

@@ -21,6 +21,7 @@ _NOTABLE_ENTRIES = 64  # containers that count when something is replaced by som
 _LEAST_ROOM = 20_000
 _LEVELS = 6  # how far below its holder what is replaced may lie
 _SLICE = 512  # objects expanded between two offers to let other threads run: under a millisecond
+_DEEP = 1_000  # levels after which nothing is taken for unvisited by its one referrer
 _ROOT = -1
 _PART = 4_096  # references handled between two such offers, where one container has many
 LARGE = 20_000  # references from which on listing them is timed: a C loop that nothing interrupts
@@ -209,6 +210,7 @@ class Walk:
     pacer: Pacer = attrs.field(factory=Pacer)
     instances: dict[int, Any] = attrs.field(factory=dict)
     _copies: range = range(0)
+    _depth: int = 0
 
     def from_roots(self, first: Sequence[Any], then: Sequence[Any] = (), avoid: Iterable[Any] = ()) -> None:
         """Walk everything the roots reach.
@@ -269,7 +271,9 @@ class Walk:
 
     def _from(self, level: list[Any], start: int) -> None:
         """Walk level by level, each in slices, from objects whose indexes begin at ``start``."""
+        self._depth = 0
         while level and self.budget.allows(len(self.addresses)):
+            self._depth += 1
             following_start = len(self.addresses)
             following: list[Any] = []
             for at in range(0, len(level), _SLICE):
@@ -301,7 +305,9 @@ class Walk:
         found = following.append
         known, floor = len(following), self.floor
         sees_classes = table is not kinds
-        getrefcount, one_referrer = sys.getrefcount, ONE_REFERRER
+        # A program that runs on may let go of a cycle whose objects have one referrer each, such as a frame and its
+        # traceback, while the walk is in it: it would go round for ever. No count is 0, so that all are marked then.
+        getrefcount, one_referrer = sys.getrefcount, ONE_REFERRER if self._depth <= _DEEP else 0
         listed, in_parts = self.pacer.listed, self.pacer.in_parts
         for obj in level:
             cls = type(obj) if sees_classes else None

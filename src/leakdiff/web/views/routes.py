@@ -52,7 +52,8 @@ _SEEN = (
     "at each piece of an answer and at the end. Blocks of Python's own allocator count as 80 bytes each, the C heap "
     "exactly. What is taken and freed between two looks shows only if the process became larger than it ever was. "
     "Work that a request hands to other threads or tasks shows only if no other request ran beside it; under WSGI "
-    "only such requests are measured. Of each route the first that is measured is left out: what it loads once stays."
+    "only such requests are measured. An answer that the server still sends when the request is over counts as kept. "
+    "Of each route the first that is measured is left out: what it loads once stays."
 )
 
 
