@@ -8,6 +8,7 @@ import json
 import math
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import time
@@ -23,13 +24,14 @@ import attrs
 _HERE = Path(__file__).parent
 _PREFIX, _TOKEN = "/debug/leakdiff", "benchmark-" * 4  # as bench_web_service.py has them
 _BUSY = 0.35  # share of a CPU that the load takes
-_BEFORE = 8.0  # seconds of load before each look, the first of a process longer
+_BEFORE = 5.0  # seconds of load before each look, the first of a process longer
 _CALIBRATION = 400  # requests
 _PAUSE = 0.5  # seconds between two of the short looks
-_SHORT = 20  # short looks
+_SHORT = 10  # short looks
 _GOAL = 0.020  # seconds that p99 may rise by
 _TIMEOUT = 180.0
 _PEERS = ("objgraph", "guppy3", "dozer")
+_SNAPSHOT = "POST /snapshot"
 
 
 @attrs.frozen
@@ -45,18 +47,38 @@ class Latency:
 
 @attrs.frozen
 class Line:
-    """One way to look, beside the time before it."""
+    """One way to look, beside the time before it.
+
+    Attributes:
+        name: What is done.
+        before: Latencies before it.
+        during: Latencies while it was done.
+        seconds: How long it takes.
+        others: Share of the machine's CPUs that other programs took meanwhile.
+        failure: Why it could not be done.
+    """
 
     name: str
     before: Latency = Latency(())
     during: Latency = Latency(())
     seconds: float = 0.0
+    others: float = 0.0
     failure: str = ""
 
     @property
     def rise(self) -> float:
         """Seconds that p99 rose by."""
         return self.during.quantile(0.99) - self.before.quantile(0.99)
+
+
+@attrs.frozen
+class Span:
+    """When one look was taken, and how much the machine had to do with other things."""
+
+    quiet: float
+    began: float
+    ended: float
+    others: float
 
 
 # -- a service and its load ------------------------------------------------------------------------
@@ -77,17 +99,24 @@ class Service:
             body = answer.read()
         return json.loads(body) if body.startswith(b"{") else {}
 
-    def cpu(self) -> float:
-        """Return the CPU seconds it has taken."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
     def rate(self) -> float:
         """Return how many requests a second make it as busy as it shall be."""
-        started = self.cpu()
+        started = cpu_of(self.pid)
         for _ in range(_CALIBRATION):
             self.ask("GET", "/")
-        return _BUSY * _CALIBRATION / max(0.01, self.cpu() - started)
+        return _BUSY * _CALIBRATION / max(0.01, cpu_of(self.pid) - started)
+
+
+def cpu_of(pid: int) -> float:
+    """Return the CPU seconds that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def others(*pids: int) -> float:
+    """Return the CPU seconds that all processes but these have taken since the machine was started."""
+    user, nice, system, _, _, *interrupts = map(int, Path("/proc/stat").read_text().split(maxsplit=9)[1:9])
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK") - sum(map(cpu_of, pids))
 
 
 @contextmanager
@@ -103,12 +132,12 @@ def serving(objects: int) -> Iterator[Service]:
 
 
 @contextmanager
-def loaded(service: Service, rate: float, answered: list[tuple[float, float]]) -> Iterator[None]:
-    """Offer load from another process for the time of a block; what it measured is added when the block has ended."""
+def loaded(service: Service, rate: float, answered: list[tuple[float, float]]) -> Iterator[int]:
+    """Offer load from a process that is yielded, for the time of a block; what it measured is added at its end."""
     command = [sys.executable, str(_HERE / "bench_web_load.py"), str(service.port), str(rate)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield
+            yield process.pid
             out, _ = process.communicate("\n", timeout=_TIMEOUT)
             answered.extend((due, late) for due, late in json.loads(out))
         finally:
@@ -155,7 +184,7 @@ def peer(name: str) -> Callable[[Service], str]:
 def looks(seconds: float, names: Sequence[str]) -> dict[str, Callable[[Service], str]]:
     """Return all ways to look, those that belong to the endpoint first, in the order in which they can be done."""
     ways = {
-        "POST /snapshot": job("/snapshot"),
+        _SNAPSHOT: job("/snapshot"),
         f"POST /watch?seconds={seconds:g}": job(f"/watch?seconds={seconds:g}"),
         "GET /owners, every 0.5 s": views("/owners?format=json"),
         "GET /pprof/heap, every 0.5 s": views("/pprof/heap"),
@@ -173,25 +202,30 @@ def measure(objects: int, ways: dict[str, Callable[[Service], str]], turns: int)
 
 def _measured(objects: int, ways: dict[str, Callable[[Service], str]], turns: int) -> Iterator[Line]:
     answered: list[tuple[float, float]] = []
-    spans: dict[str, list[tuple[float, float, float]]] = {}
+    spans: dict[str, list[Span]] = {}
     failures: dict[str, str] = {}
     with serving(objects) as service:
+        if not {_SNAPSHOT, *_PEERS} & set(ways):
+            job("/snapshot")(service)  # what the views look at
         rate = service.rate()
-        with loaded(service, rate, answered):
+        with loaded(service, rate, answered) as load:
             time.sleep(2.0)
             for turn in range(turns):
                 for name, look in ways.items():
                     tell(f"turn {turn + 1} of {turns}: {name}, {rate:.0f} requests a second")
-                    quiet = time.monotonic()
+                    quiet, used = time.monotonic(), others(service.pid, load)
                     time.sleep(_BEFORE)
                     began = time.monotonic()
                     failures[name] = _failure(look, service) or failures.get(name, "")
-                    spans.setdefault(name, []).append((quiet, began, time.monotonic()))
-    for name, times in spans.items():
-        before = _between(answered, [(quiet, began) for quiet, began, _ in times])
-        during = _between(answered, [(began, ended) for _, began, ended in times])
-        lasted = sum(ended - began for _, began, ended in times) / len(times)
-        yield Line(name, before, during, lasted, failures[name])
+                    ended = time.monotonic()
+                    share = (others(service.pid, load) - used) / (ended - quiet) / (os.cpu_count() or 1)
+                    spans.setdefault(name, []).append(Span(quiet, began, ended, share))
+    for name, all_times in spans.items():
+        times = sorted(all_times, key=lambda span: span.others)[: max(1, turns // 2)]
+        before = _between(answered, [(span.quiet, span.began) for span in times])
+        during = _between(answered, [(span.began, span.ended) for span in times])
+        lasted = statistics.mean(span.ended - span.began for span in times)
+        yield Line(name, before, during, lasted, statistics.mean(span.others for span in times), failures[name])
 
 
 def _failure(look: Callable[[Service], str], service: Service) -> str:
@@ -220,7 +254,7 @@ def _line(*, before: dict[str, Any], during: dict[str, Any], **others: Any) -> L
 # -- telling ---------------------------------------------------------------------------------------
 
 _COLUMNS = (
-    "look", "lasts", "p50 before", "during", "p99 before", "during", "ratio", "rise", "max before",
+    "look", "lasts", "others", "p50 before", "during", "p99 before", "during", "ratio", "rise", "max before",
     "during", "goal: rise of p99 <= 20 ms",
 )  # fmt: skip
 
@@ -228,12 +262,13 @@ _COLUMNS = (
 def cells(line: Line) -> tuple[str, ...]:
     """Return a line as texts."""
     if line.failure:
-        return line.name, *[""] * 9, line.failure
+        return line.name, *[""] * 10, line.failure
     before, during = line.before, line.during
     p50, p99, most = ((before.quantile(share), during.quantile(share)) for share in (0.5, 0.99, 1.0))
     return (
         line.name,
         f"{line.seconds:.1f} s",
+        f"{line.others:.0%}",
         *map(ms, p50),
         *map(ms, p99),
         f"{p99[1] / p99[0]:.1f}x",
@@ -272,7 +307,8 @@ def about(wishes: argparse.Namespace) -> str:
         f"A small ASGI service under uvicorn with {wishes.objects:,} tracked objects of ballast answers requests that "
         f"come at random times from another process on loopback, so many that it is busy {_BUSY:.0%} of the time. A "
         "latency counts from the moment at which a request was due. Each look is compared with the seconds just before "
-        "it; the peers look in a thread of the same service, each in a process of its own."
+        "it; the peers look in a thread of the same service, each in a process of its own. Of all turns the half "
+        "counts in which other programs took least of the machine's CPUs, which share is said."
     )
 
 
@@ -294,7 +330,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="only looks whose name contains one of these")
     parser.add_argument("--objects", type=int, default=1_000_000, help="tracked objects of ballast")
     parser.add_argument("--seconds", type=float, default=10.0, help="of a watch, without its walks")
-    parser.add_argument("--turns", type=int, default=3, help="how often each look is taken")
+    parser.add_argument("--turns", type=int, default=4, help="how often each look is taken; the calmer half counts")
     parser.add_argument("--markdown", type=Path, help="write a page as well")
     parser.add_argument("--results", type=Path, help="keep what was measured, and show what is kept there as well")
     wishes = parser.parse_args(arguments)

@@ -7,6 +7,7 @@ What is not installed is skipped: ``pip install fastapi flask django aiohttp uvi
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib.util
 import json
 import os
@@ -34,6 +35,7 @@ PREFIX = "/debug/leakdiff"
 OWNER, ROUTE = "leaky._cancelled", "POST /rides/{ride}/cancel"
 PATIENCE = 30.0  # seconds for what takes six
 WATCH = 2.0
+SURE = 0.1  # margin of a rate: from few readings it is wider, and the rate further off
 
 GUNICORN = ["-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--log-level", "critical", "--no-control-socket"]
 SERVERS = {
@@ -109,9 +111,9 @@ class Service:
             connection.close()
 
 
-def until(found: Callable[[], Any], *, pause: float = 0.1) -> Any:
+def until(found: Callable[[], Any], *, pause: float = 0.1, seconds: float = PATIENCE) -> Any:
     """Ask again and again until there is an answer that is true."""
-    end, failed = time.monotonic() + PATIENCE, ""
+    end, failed = time.monotonic() + seconds, ""
     while time.monotonic() < end:
         try:
             answer = found()
@@ -120,7 +122,7 @@ def until(found: Callable[[], Any], *, pause: float = 0.1) -> Any:
         if answer:
             return answer
         time.sleep(pause)
-    raise AssertionError(f"no answer within {PATIENCE:g} s; {failed}")
+    raise AssertionError(f"no answer within {seconds:g} s; {failed}")
 
 
 @contextmanager
@@ -202,26 +204,40 @@ def _watch(service: Service) -> tuple[int, str]:
 
 
 def _tell(framework: str, server: str) -> Told:
+    """Watch and ask for routes; again if need be: of several workers, the one that watches may have nothing to do."""
     with running(framework, server) as service, load(service):
         time.sleep(0.5)
-        pid, path = _watch(service)
+        failed: list[AssertionError] = []
+        while len(failed) < 3:
+            try:
+                return _told(service)
+            except AssertionError as error:
+                failed.append(error)
+        raise ExceptionGroup("three watches", failed)
 
-        def ended() -> Any:
-            job = service.ask_of(pid, path)
-            return job["state"] != "running" and job
 
-        def explained() -> Any:
-            told = service.ask_of(pid, "/routes")
-            return any(one["owner"] == OWNER and one["rates"] for one in told["owners"]) and told
+def _told(service: Service) -> Told:
+    pid, path = _watch(service)
+    job = until(functools.partial(_ended, service, pid, path), pause=0.5)
+    verdicts = [finding["verdict"] for finding in job["report"]["findings"] if finding["owner"] == OWNER]
+    assert verdicts, job["report"]
 
-        report = until(ended, pause=0.5)["report"]
-        told = until(explained, pause=0.5)
-        finding = next(one for one in report["findings"] if one["owner"] == OWNER)
-        return Told(
-            verdict=finding["verdict"],
-            rates=next(one["rates"] for one in told["owners"] if one["owner"] == OWNER),
-            routes={one["route"] for one in told["routes"]},
-        )
+    def explained() -> Any:
+        told = service.ask_of(pid, "/routes")
+        rates = [rate for one in told["owners"] if one["owner"] == OWNER for rate in one["rates"]]
+        if not rates or rates[0]["margin"] > SURE:
+            raise ValueError(told["owners"])
+        return rates, {one["route"] for one in told["routes"]}
+
+    rates, routes = until(explained, pause=0.5, seconds=10.0)
+    return Told(verdict=verdicts[0], rates=rates, routes=routes)
+
+
+def _ended(service: Service, pid: int, path: str) -> Any:
+    job = service.ask_of(pid, path)
+    if job["state"] == "running":
+        raise ValueError(job["job_said"])
+    return job
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +261,7 @@ def test_owner_and_route_are_named(outcomes: dict[tuple[str, str], Future[Told]]
 
     assert told.verdict == "LEAK"
     assert [rate["route"] for rate in told.rates] == [ROUTE]
-    assert told.rates[0]["per_request"] == pytest.approx(1.0, abs=0.2)
+    assert told.rates[0]["per_request"] == pytest.approx(1.0, abs=2 * SURE)
     assert told.routes >= {ROUTE, "GET /health"}
     assert not any("debug" in route for route in told.routes), "leakdiff's own requests are not traffic"
 

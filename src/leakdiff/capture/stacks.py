@@ -21,7 +21,7 @@ from leakdiff.model.heap import Site
 from leakdiff.model.profile import Profile, Sample
 from leakdiff.source_files import read_text
 
-FRAMES = 32  # of a stack; each costs a window 2 to 3 ns an allocation
+FRAMES = 32  # of a stack: deep enough to tell who called a framework, and each makes allocating slower
 MOST_TRACES = 24 << 20  # bytes of tracemalloc's tables, about 200,000 blocks: copied in 0.1 s, while nobody else runs
 _REST = 0.004  # seconds after every 2 ms
 _BLOCKS = 2_000  # of the sample that says what an allocation costs
@@ -98,8 +98,12 @@ class AllocationWindow:
             usual = _cost_of_allocation()
             tracemalloc.start(self._frames)
             _ours.append(self)
-            self.slower = max(0.0, _cost_of_allocation() - usual)
-            tracemalloc.clear_traces()
+            try:
+                self.slower = max(0.0, _cost_of_allocation() - usual)
+                tracemalloc.clear_traces()
+            except BaseException:
+                self.__exit__(None, None, None)
+                raise
         self._began = time.monotonic()
         return self
 

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_INTERVAL = 0.0001  # seconds; CPython's own 5 ms are waited for at each read and write of a request, four times and more
+_INTERVAL = (
+    0.0001  # seconds; CPython's own 5 ms are waited for at each read and write of a request, four times and more
+)
 
 _lowered: list[tuple[float, float]] = []  # the interval found and the one set, while it is set
 

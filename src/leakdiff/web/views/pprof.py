@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from leakdiff.capture.stacks import MOST_TRACES, in_use, is_tracing, traced_size
+from leakdiff.capture.turns import quick_turns
 from leakdiff.errors import LeakdiffError
 from leakdiff.model.heap import Site
 from leakdiff.model.profile import Profile, Sample
@@ -36,9 +37,11 @@ def heap(asked: Asked) -> Response:
     """Return a profile; a refusal is a text that ``go tool pprof`` shows."""
     given = asked.given
     try:
-        head = _named(asked.desk, given["head"], given["by"]) if given["head"] else _present(asked.desk, given["by"])
-        base = _named(asked.desk, given["base"], head.by) if given["base"] else None
-        body = profile_bytes(head, base)
+        with quick_turns():
+            named = given["head"]
+            head = _named(asked.desk, named, given["by"]) if named else _present(asked.desk, given["by"])
+            base = _named(asked.desk, given["base"], head.by) if given["base"] else None
+            body = profile_bytes(head, base)
     except LeakdiffError as error:
         return _refusal(error if isinstance(error, Refused) else Failed.of(error))
     return Response(status=200, body=body, type="application/octet-stream", headers=_HEADERS)

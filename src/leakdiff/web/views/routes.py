@@ -15,7 +15,7 @@ from leakdiff.web.view import Block, Column, Table, Text, View
 
 _MOST_SHOWN = 200
 _REFRESH = 3.0  # seconds, while readings are new
-_SPIKE = 8 << 20  # bytes of one request from which it is told
+_SPIKE = 4 << 20  # bytes of one request from which it is told
 _PIECE = 1 << 20  # bytes in one piece of an answer from which it is told
 _KEPT = 1 << 10  # bytes a request below which what it leaves is the request itself, which its server still holds
 _LEAST_MEASURED = 3
