@@ -79,6 +79,22 @@ def test_a_limit_of_something_else_is_no_bound() -> None:
     assert find_bound(chain_of(crawler, crawler.seen)) is None
 
 
+def test_a_limit_of_bytes_is_no_bound() -> None:
+    """A mark of how many bytes may wait stops no container from growing, though the code names both."""
+
+    class Protocol:
+        def __init__(self) -> None:
+            self.high_water_limit = 65_536
+            self.transport: dict[str, int] = {"a": 1}
+
+        def feed(self, body: bytes) -> bool:
+            return self.transport is not None and len(body) > self.high_water_limit
+
+    protocol = Protocol()
+
+    assert find_bound(chain_of(protocol, protocol.transport)) is None
+
+
 @pytest.mark.parametrize("limit", [1, 9])
 def test_a_limit_that_is_exceeded_already_is_no_bound(limit: int) -> None:
     """What holds ten entries is not limited to fewer."""

@@ -16,6 +16,31 @@ OF_HUB = {"kind": NameKind.ATTRIBUTE, "scope": "Hub"}
 TABLE = [
     pytest.param(
         """
+        class Hub:
+            def __init__(self):
+                self.calls = {}
+            def begin(self, key):
+                self.calls[key] = 1
+            def end(self, key):
+                self.calls.pop(key, None)
+        hub = Hub()
+        def ride(key):
+            hub.begin(key)
+            try:
+                work()
+            finally:
+                hub.end(key)
+        def cancel(key):
+            hub.begin(key)
+            work()
+        """,
+        "calls",
+        OF_HUB,
+        ["16 cancel: calls begin() and never end()"],
+        id="who_calls_one_half_of_a_pair",
+    ),
+    pytest.param(
+        """
         o = []
         class Span:
             def __enter__(self):

@@ -13,7 +13,9 @@ from leakdiff.capture.containers import length_of, pairs_of
 from leakdiff.capture.kinds import dict_of_module, dict_of_type, is_exactly, mro_of, type_name
 from leakdiff.model.heap import Bound
 
+# What measures something else than entries, such as HIGH_WATER_LIMIT, is no limit of a container.
 _LIMIT_NAMES = re.compile(
+    r"(?!.*(?:water|bytes?|chunk|body|header|timeout|depth))"
     r"_*(?:[a-z]+_+)*(max_?(size|len|length|entries|items|count|keys|cache)?|cap|capacity|limit|size_limit|cache_?size|bound)$",
     re.IGNORECASE,
 )

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 
 import attrs
 
-from leakdiff.judge.advice import advise
+from leakdiff.judge.advice import advise, fix_of
 from leakdiff.judge.artefacts import artefact_of, is_excused, runs_in_pytest
 from leakdiff.judge.causes import cause_of
 from leakdiff.judge.confidence import confidence
@@ -101,7 +101,7 @@ def explained(finding: Finding, rates: Mapping[str, float]) -> Finding:
     """
     cause = cause_of(finding, per_unit=rates)
     if cause is not None:
-        finding = attrs.evolve(finding, cause=cause, advice=cause.fix)
+        finding = attrs.evolve(finding, cause=cause, advice=fix_of(cause, finding.code))
     known = artefact_of(finding, sys.version_info[:2]) if finding.verdict is Verdict.LEAK else None
     if known is None:
         return finding

@@ -8,6 +8,8 @@ import attrs
 
 from leakdiff.model.heap import Bound, Site
 
+NEVER = " and never "  # between the two halves of a pair of which a function calls one only
+
 
 class NameKind(enum.StrEnum):
     """How code names an owner."""
@@ -82,6 +84,12 @@ class CodeSite:
     only: str = ""
     per_unit: float | None = None
     is_sure: bool = True
+
+
+def half_of_pair(miss: CodeSite) -> tuple[str, str]:
+    """Return what a function calls that puts, and what that removes it never calls; both empty for other misses."""
+    put, never, gone = miss.how.removeprefix("calls ").partition(NEVER)
+    return (put, gone) if never else ("", "")
 
 
 @attrs.frozen

@@ -19,6 +19,7 @@ from leakdiff.source.places import Where
 from leakdiff.source.promised import not_kept, promised
 from leakdiff.source.rebinding import is_empty
 from leakdiff.source.trees import FunctionDef, Tree, first_argument
+from leakdiff.source.unpaired import unpaired
 from leakdiff.source_files import is_of_stdlib, is_users_file
 
 _MOST = 3
@@ -48,12 +49,25 @@ def find_ends(
     is_promised = any(
         promised(calls, page.tree.function(gone.node), page.tree) for page in pages for gone in page.gones
     )
-    if _is_removed(puts, gones, is_promised=is_promised):
+    single = list(unpaired(calls, *_both(pages)))
+    if _is_removed(puts, gones, is_promised=is_promised or bool(single)):
         return []
     taken = {(gone.site.file, gone.site.function) for gone in gones if gone.is_sure and gone.site.function}
-    found = (end for end in _candidates(pages, where, calls) if _named(end) not in taken)
+    found = (end for end in (*single, *_candidates(pages, where, calls)) if _named(end) not in taken)
     untaken = [end for end in found if not taken or end.rank < _LEAST_SURE]
     return [_site(end, where) for end in _best(untaken, pages)][: 1 if taken else _MOST]
+
+
+def _both(pages: Sequence[Page]) -> tuple[list[Place], list[Place]]:
+    """Return the functions that surely put, and those that surely remove."""
+    puts, gones = (
+        [Place(page.tree, function) for page, one in found if (function := page.tree.function(one.node)) is not None]
+        for found in (
+            [(page, put) for page in pages for put in page.puts if put.ref.is_sure],
+            [(page, gone) for page in pages for gone in page.gones if gone.ref.is_sure],
+        )
+    )
+    return list(dict.fromkeys(puts)), list(dict.fromkeys(gones))
 
 
 def _is_removed(puts: Sequence[CodeSite], gones: Sequence[CodeSite], *, is_promised: bool) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leakdiff.model.code import Code, Home, Moves, NameKind
+from leakdiff.model.code import Code, CodeSite, Home, Moves, NameKind, half_of_pair
 from leakdiff.model.heap import Bound
 from leakdiff.source.callers import Callers
 from leakdiff.source.ends import find_ends
@@ -56,8 +56,8 @@ def _code(pages: Sequence[Page], where: Where, seen: Seen) -> Code:
     counted = [found.site for found in puts if not found.role] or [found.site for found in puts]
     # Whoever calls a cached function fills the cache: that is seen, and is no insert of its own.
     inserts = [site for site in counted if where.home.kind is not NameKind.CACHE or site.how != CALL]
-    said = summarise(inserts, taken, where.text, never)
     ends = () if missing else find_ends(pages, where, counted, taken)
+    said = summarise(inserts, taken, where.text, never) + _half_called(ends)
     return Code(
         puts=tuple(found.site for found in puts)[:_MOST_SITES],
         gones=tuple(found.site for found in gones)[:_MOST_SITES],
@@ -67,6 +67,12 @@ def _code(pages: Sequence[Page], where: Where, seen: Seen) -> Code:
         made=tuple(find_made(pages, where.home, where.shelf)),
         misses=tuple(ends),
     )
+
+
+def _half_called(ends: Sequence[CodeSite]) -> str:
+    """Say which function calls what puts and never what removes."""
+    found = next((end for end in ends if half_of_pair(end) != ("", "")), None)
+    return f"; {found.site.function} {found.how} (line {found.site.line})" if found is not None else ""
 
 
 def _bound(pages: Sequence[Page], where: Where) -> Bound | None:
