@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import heapq
 import os
 import threading
@@ -9,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -17,11 +19,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fresh import run_fresh
+from leakdiff.capture.request_meter import shape_of
 from leakdiff.capture.route_readings import MOST_OWNERS, MOST_READINGS, RouteFollower
-from leakdiff.capture.routes import LEDGER, RouteLedger, shape_of
-from leakdiff.compare.routes import TIME, Window, merged, owner_by_route, total_by_route
+from leakdiff.capture.routes import LEDGER, MOST_ROUTES, RouteLedger, RouteTally
+from leakdiff.compare.route_windows import Window, merged
+from leakdiff.compare.routes import owner_by_route, total_by_route
 from leakdiff.model.report import Verdict
-from leakdiff.model.routes import OTHER, OwnerByRoute, RouteCost, RouteRate, RouteReading
+from leakdiff.model.routes import OTHER, TIME, OwnerByRoute, RouteCost, RouteRate, RouteReading, names_of
 from leakdiff.web.messages import Request
 from leakdiff.web.routebook import RouteBook
 from leakdiff.web.routing import Asked
@@ -167,7 +171,7 @@ def test_routes_that_always_come_together_are_said_to_be_unclear() -> None:
 
     assert found.rates == ()
     assert set(found.unclear) == {"GET /a", "GET /b"}
-    assert found.why_not == "the traffic does not tell apart GET /a, GET /b"
+    assert found.why_not == "the traffic does not tell apart GET /a; GET /b"
 
 
 @pytest.mark.parametrize(
@@ -193,6 +197,27 @@ def test_what_is_not_known_says_why(lengths: list[int | None], requests: int, wh
 
     assert str(found) == found.why_not == why_not
     assert found.rates == ()
+
+
+def test_cache_that_is_cleared_when_full_is_not_told_to_grow() -> None:
+    """An owner that was emptied between two readings grew by each request until then, and is nobody's leak."""
+    came = [9, 11, 8, 12, 10, 7] * 10
+    lengths = [sum(came[: at + 1]) % 250 for at in range(len(came))]
+    readings = [
+        RouteReading(time=float(at), requests={HEALTH: number}, lengths={OWNER: length})
+        for at, (number, length) in enumerate(zip(came, lengths, strict=True))
+    ]
+    found = owner_by_route(OWNER, readings)
+
+    assert (found.rates, found.lost > 200) == ((), True)
+    assert found.why_not.startswith("it was emptied meanwhile, by 2")
+
+
+def test_rate_that_is_not_sure_is_told_with_its_margin() -> None:
+    """A rate from few readings says by how much it may be off; a sure one needs not."""
+    assert str(RouteRate(route=CANCEL, per_request=0.91, margin=0.12)) == "0.91 ± 0.12 per POST /rides/{id}/cancel"
+    assert str(RouteRate(route=CANCEL, per_request=1.0, margin=0.01)) == "1.00 per POST /rides/{id}/cancel"
+    assert names_of([TIME, CANCEL]) == "the time that passes; POST /rides/{id}/cancel"
 
 
 def test_readings_without_the_owner_lose_no_request() -> None:
@@ -253,10 +278,11 @@ def test_ledger_counts_and_forgets_nothing_it_should_keep() -> None:
     ledger.prepare()
     for route in (ASK, ASK, HEALTH):
         ledger.begin()
-        ledger.end(route, as_unit=False).answered(10, 2_000, 1_500)
+        ledger.end()
+        ledger.count(route, as_unit=False).answered(10, 2_000, 1_500)
     ledger.begin()
     ledger.begin()
-    ledger.withdraw()
+    ledger.end()
 
     costs = {cost.route: cost for cost in ledger.costs()}
     assert ledger.running == 1
@@ -266,15 +292,60 @@ def test_ledger_counts_and_forgets_nothing_it_should_keep() -> None:
     assert (costs[ASK].allocated, costs[ASK].kept) == (None, None)
 
 
-def test_ledger_keeps_two_hundred_routes_at_most() -> None:
-    """After two hundred routes all others are one, whoever makes names up."""
-    ledger = RouteLedger()
-    for number in range(300):
-        ledger.begin()
-        ledger.end(f"GET /{number}", as_unit=False)
+def test_ledger_keeps_two_hundred_routes_at_most_and_those_in_use() -> None:
+    """Whoever makes names up displaces made-up ones: a route in use stays or comes back, and no request is lost."""
+    clock = iter(range(1_000_000))
+    ledger = RouteLedger(clock=lambda: float(next(clock)))
+    for number in range(1_000):
+        ledger.count(f"GET /{number}", as_unit=False)
+        if number > 500 and number % 50 == 0:
+            ledger.count(HEALTH, as_unit=False)
 
-    assert len(ledger.costs()) == 201
-    assert ledger.requests()[OTHER] == 100
+    costs = {cost.route: cost for cost in ledger.costs()}
+    assert len(costs) == MOST_ROUTES + 1
+    assert costs[HEALTH].requests == 9
+    assert costs[OTHER].requests == 1_009 - 199 - 9
+    assert OTHER not in ledger.requests(), "what made room did not just come"
+
+
+def test_rate_of_requests_is_that_of_the_last_minute() -> None:
+    """A pod that is old says what comes now, and one that is young divides by its own age."""
+    now = [1_000.0]
+    ledger = RouteLedger(clock=lambda: now[0])
+    ledger.prepare()
+    rates = []
+    for seconds, number in ((10, 50), (50, 250), (120, 120), (3_600, 0)):
+        for _ in range(number):
+            now[0] += seconds / number
+            ledger.count(HEALTH, as_unit=False)
+        now[0] += 0 if number else seconds
+        rates.append(ledger.costs()[0].per_second)
+
+    assert rates == [pytest.approx(rate, rel=0.05) for rate in (5.0, 5.0, 1.0, 0.0)]
+
+
+@pytest.mark.parametrize("change", [RouteTally.answered, RouteTally.count, RouteTally._turn])  # noqa: SLF001
+def test_nothing_is_called_between_reading_and_writing_a_number(change: Callable[..., None]) -> None:
+    """The sums need no lock because no other thread is let in between: only what begins or ends a call does that."""
+    calls = [one.argval for one in dis.get_instructions(change) if one.opname == "LOAD_GLOBAL"]
+
+    assert not {"max", "min", "sum"} & set(calls)
+
+
+def test_one_outlier_does_not_make_a_route_keep_memory() -> None:
+    """What a route keeps is a median, and nothing where nothing can be told: noise, few requests, one large one."""
+
+    def told(*kept: int) -> tuple[float | None, float | None]:
+        tally = RouteTally(HEALTH)
+        for one in (0, *kept):
+            tally.measured(SimpleNamespace(was_alone=True, has_steps=False, highest=one, kept=one))
+        cost = tally.cost(1.0, 0.0)
+        return cost.kept, cost.surely_kept
+
+    assert told(0, 80, -80, 0, 80, 2 << 20, 0, -80) == (0, 0)
+    assert told(1_000, 1_040, 1_080, 960, 2 << 20, 1_000, 1_040) == (1_040, 1_040)
+    assert told(1_000, 1_000) == (1_000, None)
+    assert told() == (None, None)
 
 
 def test_threads_lose_no_count() -> None:
@@ -284,7 +355,8 @@ def test_threads_lose_no_count() -> None:
     def run() -> None:
         for _ in range(5_000):
             ledger.begin()
-            ledger.end(HEALTH, as_unit=False)
+            ledger.count(HEALTH, as_unit=False)
+            ledger.end()
 
     threads = [threading.Thread(target=run) for _ in range(4)]
     for thread in threads:
@@ -304,12 +376,14 @@ def test_forked_child_begins_with_no_counts() -> None:
 
         LEDGER.prepare()
         LEDGER.begin()
-        LEDGER.end("GET /before", as_unit=True)
+        LEDGER.count("GET /before", as_unit=True)
+        LEDGER.end()
         LEDGER.begin()
         reading, writing = os.pipe()
         if os.fork() == 0:
             before = LEDGER.running, LEDGER.requests()
-            LEDGER.end("GET /cut", as_unit=True)
+            LEDGER.count("GET /cut", as_unit=True)
+            LEDGER.end()
             os.write(writing, json.dumps([before, LEDGER.running, LEDGER.requests()]).encode())
             os._exit(0)
         os.wait()
@@ -331,8 +405,8 @@ def test_shape_of_a_path_ignores_what_varies() -> None:
 _followed: dict[int, int] = {}
 
 
-def _never(stop: threading.Event, _: float) -> bool:
-    return stop.is_set()
+def _never(_: float) -> None:
+    """Wait for nothing."""
 
 
 def test_follower_reads_lengths_and_requests_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,8 +417,7 @@ def test_follower_reads_lengths_and_requests_side_by_side(monkeypatch: pytest.Mo
     follower.follow([path, "nowhere._at", "app._x[*]"])
     monkeypatch.setitem(__import__("sys").modules, __name__, __import__("sys").modules.get(__name__) or _this_module())
     follower.read()
-    ledger.begin()
-    ledger.end(HEALTH, as_unit=False)
+    ledger.count(HEALTH, as_unit=False)
     _followed[1] = 1
     follower.read()
     _followed.clear()
@@ -400,6 +473,7 @@ class Book(RouteBook):
     told: tuple[OwnerByRoute, ...] = ()
     cost: tuple[RouteCost, ...] = ()
     counts: bool = True
+    accused: tuple[str, ...] = (OWNER,)
     is_counting = property(lambda self: self.counts)
 
     def __attrs_pre_init__(self) -> None:
@@ -409,6 +483,10 @@ class Book(RouteBook):
     def owners(self) -> tuple[OwnerByRoute, ...]:
         """Return what was made up."""
         return self.told
+
+    def is_accused(self, owner: str) -> bool:
+        """Tell whether it was."""
+        return owner in self.accused
 
     def costs(self) -> tuple[RouteCost, ...]:
         """Return what was made up."""
@@ -426,7 +504,7 @@ def _view(book: Book) -> View:
 def test_page_says_first_which_route_grows_which_owner() -> None:
     """Owners stand on top with their routes, in the sentence too; those not known say why."""
     known = OwnerByRoute(
-        owner=OWNER, gained=320, seconds=4.0, readings=20, rates=(RouteRate(route=CANCEL, per_request=1, margin=0.01),)
+        owner=OWNER, gained=320, seconds=40.0, readings=20, rates=(RouteRate(route=CANCEL, per_request=1, margin=0.01),)
     )
     unknown = OwnerByRoute(owner="app._other", gained=9, seconds=4.0, readings=9, why_not="it is not known")
     view = _view(Book(told=(known, unknown)))
@@ -440,6 +518,20 @@ def test_page_says_first_which_route_grows_which_owner() -> None:
     ]
     assert view.data["owners"][0]["said"] == "1.00 per POST /rides/{id}/cancel"
     assert view.refresh is not None, "what is not known yet may be in a moment"
+
+
+def test_page_does_not_accuse_what_no_watch_accused() -> None:
+    """An owner that only grew may be a cache that fills: the page says so, and early rates that they are early."""
+    rates = (RouteRate(route=CANCEL, per_request=1, margin=0.2),)
+    early = OwnerByRoute(owner=OWNER, gained=32, seconds=9.0, readings=20, rates=rates)
+
+    assert _view(Book(told=(early,), accused=())).said == (
+        "app._cancelled grew by 1.00 ± 0.20 per POST /rides/{id}/cancel in 9 s; only a watch can say "
+        "whether that has a bound."
+    )
+    assert _view(Book(told=(early,))).said == (
+        "app._cancelled grows by 1.00 ± 0.20 per POST /rides/{id}/cancel, by 9 s of readings so far."
+    )
 
 
 def test_page_without_a_middleware_says_how_to_add_one() -> None:
@@ -472,7 +564,7 @@ def test_page_without_a_middleware_says_how_to_add_one() -> None:
         ),
     ],
 )
-def test_spikes_are_told_in_plain_words(cost: dict[str, int], said: str) -> None:
+def test_spikes_are_told_in_plain_words(cost: dict[str, Any], said: str) -> None:
     """A route that loads much for one request is told with what it holds and why that seems so."""
     assert list(spikes_of([RouteCost(route=EXPORT, requests=3, **cost)])) == [said]
 
@@ -495,8 +587,6 @@ def test_book_says_why_an_owner_is_not_told_by_route(monkeypatch: pytest.MonkeyP
 
 def test_book_follows_the_owners_of_a_report_that_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a watch accuses is followed; what it excuses, or has no owner, is not."""
-    from types import SimpleNamespace
-
     monkeypatch.setattr("leakdiff.capture.route_readings.LEDGER", RouteLedger())
     book = RouteBook()
     findings = [
@@ -507,6 +597,9 @@ def test_book_follows_the_owners_of_a_report_that_grow(monkeypatch: pytest.Monke
     book.follow_report(SimpleNamespace(findings=findings))  # type: ignore[arg-type]
 
     assert book._follower.owners == (OWNER,)  # noqa: SLF001
+    assert [one.owner for one in book.owners()] == [OWNER], "what was accused is shown before it is read"
+    book.follow(["app._quiet"])
+    assert [one.owner for one in book.owners()] == [OWNER], "what only is followed is shown once it grows"
 
 
 def test_ledger_of_this_process_is_left_as_it_was() -> None:

@@ -431,6 +431,21 @@ def test_too_little_data_says_when_there_is_enough(facts: dict[str, Any], hours:
     assert found.enough_in == pytest.approx(hours)
 
 
+@pytest.mark.parametrize(
+    ("longest", "said"),
+    [
+        (0.0, "seen for less than a minute"),
+        (0.25, "seen for 15 min"),
+        (3.2, "seen for 3 h, 2 hours of the day"),
+    ],
+)
+def test_a_short_time_is_told_in_its_own_unit(longest: float, said: str) -> None:
+    """Who looks after five minutes is not told of hours, nor twice of none."""
+    found = verdict_on(version_of({}, longest=longest, hours_of_day=2 if longest >= 1 else 0))
+
+    assert found.because == f"not enough data yet: the longest of its processes was {said}"
+
+
 def test_without_units_the_advice_is_to_count_them() -> None:
     """It shortens the wait."""
     found = verdict_on(version_of({}, longest=12.0, hours_of_day=12, counts_units=False))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fresh import check_fresh, run_fresh
 from leakdiff.errors import CannotMeasure, LeakdiffError, MissingExtra, SnapshotNotFound, StoreLocked
-from leakdiff.web import routing
+from leakdiff.web import html, routing
 from leakdiff.web.accepting import preferred
 from leakdiff.web.app import relative
 from leakdiff.web.messages import Request, Response
@@ -110,10 +110,26 @@ def test_json_says_which_process_answered_and_what_the_view_has(monkeypatch: pyt
     )
 
 
+def test_the_services_threads_have_quick_turns_while_a_view_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the interval is that of before afterwards, also when the view fails."""
+    before, within = sys.getswitchinterval(), []
+
+    def failing(_: Asked) -> View:
+        within.append(sys.getswitchinterval())
+        raise ZeroDivisionError
+
+    stand_in(monkeypatch, failing)
+    answer = ask(endpoint(), "/made", LOGIN)
+
+    assert answer.status == 500
+    assert within[0] < before == sys.getswitchinterval()
+
+
 def test_without_jinja2_a_page_is_told_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """And its first line says what to install."""
     stand_in(monkeypatch, made)
-    monkeypatch.setitem(sys.modules, "leakdiff.web.html", None)
+    html._templates.cache_clear()  # noqa: SLF001
+    monkeypatch.setitem(sys.modules, "jinja2", None)
     answer = ask(endpoint(), "/made", LOGIN | {"accept": BROWSER})
 
     assert (answer.status, answer.type) == (200, "text/plain; charset=utf-8")
@@ -278,7 +294,7 @@ def test_whatever_a_view_raises_is_an_answer(
 @needs_pages
 def test_a_page_that_cannot_be_made_is_told_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even if the page of refusals is what fails."""
-    monkeypatch.setattr("leakdiff.web.html.page_of", lambda *_: 1 / 0)
+    monkeypatch.setattr("leakdiff.web.app.page_of", lambda *_: 1 / 0)
     answer = ask(endpoint(), "/nope", LOGIN | {"accept": BROWSER})
 
     assert (answer.status, answer.type) == (404, "text/plain; charset=utf-8")

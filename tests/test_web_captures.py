@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import time
 import tracemalloc
+import types
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fresh import run_fresh
 from leakdiff import live
-from leakdiff.capture import stacks
+from leakdiff.capture import sites, stacks
 from leakdiff.capture.collector import collect
 from leakdiff.capture.stacks import AllocationWindow, in_use
 from leakdiff.capture.turns import quick_turns
 from leakdiff.capture.walk import Pacer
 from leakdiff.errors import CannotMeasure
 from leakdiff.model.report import Cost, Report, Verdict
-from leakdiff.web import captures
+from leakdiff.source_files import passes_on
+from leakdiff.web import asgi, captures, frameworks, html, middleware, steps, wsgi
 from leakdiff.web.captures import pace
 from leakdiff.web.desk import Desk
 from leakdiff.web.jobs import Job, Outcome
@@ -159,6 +163,21 @@ def test_turns_are_short_within_the_block_only() -> None:
     assert sys.getswitchinterval() == before
 
 
+def test_the_last_of_several_blocks_puts_the_interval_back() -> None:
+    """Threads that answer at a time share it: none puts it back while another is at it."""
+    before = sys.getswitchinterval()
+    first, second = quick_turns(), quick_turns()
+    first.__enter__()
+    within = sys.getswitchinterval()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    between = sys.getswitchinterval()
+    second.__exit__(None, None, None)
+
+    assert within == between < before
+    assert sys.getswitchinterval() == before
+
+
 def test_an_interval_that_somebody_sets_meanwhile_is_left_alone() -> None:
     """It is the program's own, and ours is not put over it."""
     before = sys.getswitchinterval()
@@ -238,7 +257,7 @@ from leakdiff import live
 live._rehearse()
 gc.collect()
 before = gc.get_stats()[2]["collections"]
-live.watch_with(0.06, 2, 60.0, time.sleep, 0.0005)
+live.watch_with(0.06, 2, 60.0, time.sleep, rest=0.0005)
 kept = [[number] for number in range(5_000)]
 print(json.dumps(gc.get_stats()[2]["collections"] - before))
 """
@@ -270,6 +289,84 @@ def test_a_tracemalloc_that_was_on_is_left_on_and_its_growth_is_told() -> None:
     assert [len(before), len(within)] == [20, 10]
     assert [sample.objects for sample in found if sample.bytes > 5_000] == [11]  # and the list
     assert "was left on" in profile.left_out[0]
+
+
+def test_tracing_is_over_before_what_was_traced_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To group and name stacks takes far longer than the window, and would be traced itself."""
+    seen: list[bool] = []
+    read = stacks._usage  # noqa: SLF001
+
+    def watched(traces: tracemalloc.Snapshot) -> Any:
+        seen.append(tracemalloc.is_tracing())
+        return read(traces)
+
+    monkeypatch.setattr(stacks, "_usage", watched)
+    with AllocationWindow() as window:
+        kept = [bytes(1_000 + number) for number in range(10)]
+        profile = window.read().profile
+
+    assert seen == [False]
+    assert sum(sample.bytes for sample in profile.samples) > 10 * 1_000 <= sum(map(len, kept))
+
+
+def test_the_stacks_beyond_what_a_profile_may_have_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that hold most are told one by one."""
+    monkeypatch.setattr(stacks, "MOST_STACKS", 2)
+    usage: stacks.Usage = {((__file__, number),): (1, 1_024 * number) for number in range(1, 6)}
+    profile = stacks._profile(usage, notes=("first",))  # noqa: SLF001
+
+    assert [sample.bytes for sample in profile.samples] == [5_120, 4_096]
+    assert profile.left_out == ("first", "3 stacks more, with 6,144 bytes in all")
+
+
+FRAMEWORK, STDLIB = "/venv/lib/site-packages/framework.py", threading.__file__
+SERVER = ("/venv/lib/site-packages/server.py", 1)
+
+
+@pytest.mark.parametrize(
+    ("inside", "module", "is_ours"),
+    [
+        (["/srv/app.py"], middleware, False),
+        ([FRAMEWORK], middleware, False),
+        ([STDLIB, FRAMEWORK], asgi, False),
+        ([FRAMEWORK], frameworks, False),
+        ([FRAMEWORK], steps, False),
+        ([FRAMEWORK], wsgi, False),
+        ([], middleware, True),
+        ([STDLIB], middleware, True),
+        ([FRAMEWORK], html, True),
+        ([STDLIB], captures, True),
+    ],
+)
+def test_what_a_framework_allocates_below_the_middleware_is_the_services(
+    inside: list[str], module: types.ModuleType, *, is_ours: bool
+) -> None:
+    """Requests are handed on by a file of ours, which is in each of their stacks; what we do ourselves is ours."""
+    stack = [*((file, 1) for file in inside), (str(module.__file__), 1), SERVER]
+
+    assert sites.is_ours(stack) is is_ours
+
+
+def test_every_file_that_hands_requests_on_is_known_to() -> None:
+    """One that is forgotten would make what frameworks allocate below it leakdiff's own, and hide it."""
+    folder = Path(str(asgi.__file__)).parent
+    calls = re.compile(
+        r"(self\._app|get_response|handler)\((scope|environ|request)\b|_endpoint if is_ours else self\._app"
+    )
+    handing_on = [path for path in folder.glob("*.py") if calls.search(path.read_text("utf-8"))]
+
+    assert len(handing_on) >= 4
+    assert all(passes_on(str(path)) for path in handing_on)
+
+
+def test_what_leakdiff_allocated_itself_is_said_to_be_left_out() -> None:
+    """It is not in the sum, and a reader can tell."""
+    with AllocationWindow() as window:
+        kept = live.measure()
+        profile = window.read().profile
+
+    assert kept is not None
+    assert profile.left_out[-1].endswith(" bytes that leakdiff allocated itself")
 
 
 def test_a_window_that_raises_leaves_no_tracing() -> None:
@@ -395,7 +492,7 @@ def test_an_action_says_where_its_result_will_be(path: str, monkeypatch: pytest.
     for work in ("_of_snapshot", "_of_watch", "_of_tracing", "_of_collection"):
         monkeypatch.setattr(captures, work, lambda *_: go_on.wait(30) and Outcome(said="done"))
     monkeypatch.setattr(live, "snapshot_with", lambda *_: None)
-    monkeypatch.setattr(live, "watch_with", lambda *_: None)
+    monkeypatch.setattr(live, "watch_with", lambda *_, **__: None)
     monkeypatch.setattr(captures, "_trace", lambda *_: 7.0)
     desk = Desk(Settings(cooldown=0), None)
     view = post(desk, path)
@@ -413,8 +510,8 @@ def test_a_watch_tells_its_windows_in_order(monkeypatch: pytest.MonkeyPatch) -> 
     """Each wait of a watch is told, and the share never falls."""
     told: list[tuple[float, str]] = []
 
-    def watched(seconds: float, windows: int, budget: float, wait: Any, rest: float) -> Report:
-        del budget, rest
+    def watched(seconds: float, windows: int, _: float, wait: Any, **pace: Any) -> Report:
+        assert not pace["should_stop"]()
         for _ in range(windows):
             wait(seconds / 3)
         for _ in range(20):

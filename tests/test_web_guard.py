@@ -192,6 +192,27 @@ def test_an_empty_variable_is_no_token_and_a_missing_file_is_an_error(monkeypatc
         make_settings()
 
 
+@pytest.mark.usefixtures("_no_token")
+def test_a_token_that_cannot_work_is_refused_under_the_name_it_came_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads the sentence knows which of three places to look at, and not what stands there."""
+    file = tmp_path / "token"
+    file.write_text("horse")
+    monkeypatch.setenv(TOKEN_FILE, str(file))
+    with pytest.raises(
+        BadOption, match=r"^LEAKDIFF_TOKEN_FILE=<5 characters> cannot work: .* a file that holds at least"
+    ):
+        make_settings()
+    monkeypatch.setenv(TOKEN_NAME, "short")
+    with pytest.raises(
+        BadOption, match=r"^LEAKDIFF_TOKEN=<5 characters> cannot work: LEAKDIFF_TOKEN must be a text of at"
+    ):
+        make_settings()
+    with pytest.raises(BadOption, match=r"^token=<3 characters> cannot work"):
+        make_settings(token="abc")  # noqa: S106 - it is none
+
+
 def test_no_text_of_the_settings_shows_the_token() -> None:
     """Settings end up in logs."""
     assert TOKEN not in repr(make_settings(token=TOKEN))
@@ -285,9 +306,16 @@ def test_hosts_are_given_by_name_and_a_star_is_for_all() -> None:
     every = Guard(Settings(token=TOKEN, hosts=["*"]))
 
     assert refused(named, host="app.internal:8443") == refused(named, host="[fe80::1]") == ""
-    assert refused(named, host="localhost") == "bad-host"
+    assert refused(named, host="other.internal") == "bad-host"
     assert refused(every, host="anything.example") == ""
     assert refused(every, host="a, b") == refused(every, host="") == "bad-host"
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000"])
+def test_names_of_loopback_are_allowed_whatever_names_are_given(host: str) -> None:
+    """Who forwards a port gets in; a page of another site comes under a name of its own, wherever that leads."""
+    assert refused(Guard(Settings(token=TOKEN, hosts=["matching.internal"])), host=host) == ""
+    assert refused(Guard(Settings(token=TOKEN, hosts=[])), host=host) == ""
 
 
 @pytest.mark.parametrize("hosts", ["localhost", ["localhost:80"], ["http://app"], [""], [7], None])

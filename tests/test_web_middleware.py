@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import tracemalloc
+import types
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from types import SimpleNamespace
@@ -13,14 +15,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leakdiff.capture.routes import RouteLedger
+from leakdiff.capture.routes import LEDGER, RouteLedger
+from leakdiff.capture.tasks import count_tasks
 from leakdiff.capture.traffic import read_units
 from leakdiff.demo import rides
 from leakdiff.errors import BadOption
 from leakdiff.model.routes import RouteCost
 from leakdiff.web import patterns
-from leakdiff.web.middleware import Steps, aiohttp_routes, count_requests, django_routes, words
+from leakdiff.web.frameworks import aiohttp_routes, django_routes
+from leakdiff.web.middleware import count_requests, words
 from leakdiff.web.patterns import OWN, tidy
+from leakdiff.web.steps import measured
 
 SECRET = "canary-0f3e8d-secret"  # noqa: S105
 MIB = 1 << 20
@@ -28,14 +33,14 @@ Scope = dict[str, Any]
 
 
 @pytest.fixture(autouse=True)
-def ledger(monkeypatch: pytest.MonkeyPatch) -> RouteLedger:
-    """Count in a ledger of the test's own."""
-    own = RouteLedger()
-    monkeypatch.setattr("leakdiff.web.middleware.LEDGER", own)
-    monkeypatch.setattr("leakdiff.capture.routes.LEDGER", own)
-    monkeypatch.setattr("leakdiff.capture.routes._COST_SHARE", 0)
-    monkeypatch.setattr("leakdiff.capture.routes._COST_SHARE_OF_FIRST", 0)
-    return own
+def ledger(monkeypatch: pytest.MonkeyPatch) -> Iterator[RouteLedger]:
+    """Count from nothing in the ledger of the process, and leave it as if nothing had been counted."""
+    monkeypatch.setattr("leakdiff.capture.request_meter._COST_SHARE", 0)
+    monkeypatch.setattr("leakdiff.capture.request_meter._COST_SHARE_OF_FIRST", 0)
+    LEDGER.restart()
+    yield LEDGER
+    LEDGER.began = None
+    LEDGER.restart()
 
 
 def cost(ledger: RouteLedger, route: str) -> RouteCost:
@@ -219,7 +224,139 @@ def test_requests_to_leakdiff_itself_are_not_counted(ledger: RouteLedger) -> Non
     assert (ledger.requests(), ledger.running) == ({}, 0)
 
 
+class Vague:
+    """An object of the program's that cannot be asked whether it is true, or equal to anything."""
+
+    def __bool__(self) -> bool:
+        raise LookupError
+
+    def __eq__(self, _: object) -> bool:
+        raise LookupError
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("sample", [0, 1])
+def test_what_an_application_does_with_its_scope_and_messages_is_its_own(ledger: RouteLedger, sample: float) -> None:
+    """A scope that is cleared, and a body that is an object of the program's, pass as without the middleware."""
+    sent: list[Any] = []
+
+    async def clearing(given: Scope, _: Any, send: Any) -> None:
+        await send({"type": "websocket.send", "bytes": Vague(), "status": Vague()})
+        given.clear()
+
+    async def keep(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(count_requests(clearing, sample=sample)(scope(), None, keep))
+
+    assert [set(message) for message in sent] == [{"type", "bytes", "status"}]
+    assert (ledger.running, ledger.requests(), ledger.failures) == (0, {"GET (no route)": 1}, 0)
+
+
+def test_failure_of_our_own_reaches_no_request(ledger: RouteLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where reading the memory fails, or counting does, the request is answered and over, and the failure counted."""
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise OSError
+
+    for what in ("request_meter.Levels.now", "routes.RouteTally.count"):
+        monkeypatch.setattr(f"leakdiff.capture.{what}", broken)
+        assert len(asked(count_requests(answering(b"x"), sample=1), scope())) == 2
+        statuses, pieces = visited(count_requests(_wsgi_of(b"x"), sample=1))
+        assert (statuses, pieces, ledger.running) == (["200 OK"], [b"x"], 0)
+
+    assert ledger.failures >= 4
+
+
+def _wsgi_of(*pieces: bytes) -> Any:
+    def app(_: Any, start: Any) -> list[bytes]:
+        start("200 OK", [])
+        return list(pieces)
+
+    return app
+
+
+def test_task_is_told_by_what_the_measured_application_awaits() -> None:
+    """Where a request waits is a line of the program's, measured or not."""
+
+    async def handler() -> None:
+        await asyncio.sleep(60)
+
+    async def app(_: Scope, __: Any, ___: Any) -> None:
+        await handler()
+
+    async def told(sample: float) -> list[str]:
+        task = asyncio.ensure_future(count_requests(app, sample=sample)(scope(), None, None))
+        await asyncio.sleep(0)
+        found = [name for name in count_tasks() if name.startswith("_Asgi")]
+        task.cancel()
+        await asyncio.wait([task])
+        return found
+
+    plain, counted = asyncio.run(told(0)), asyncio.run(told(1))
+
+    assert plain == counted
+    assert "in test_task_is_told_by" in counted[0]
+    assert "leakdiff" not in counted[0]
+
+
 # -- WSGI ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", ["9" * 5_000, "-1", "", "seven", "\u0661"])
+def test_length_that_a_client_made_up_costs_nothing(ledger: RouteLedger, length: str) -> None:
+    """Whatever a client says is the length of its body, the request is answered and over."""
+    assert visited(count_requests(_wsgi_of(b"ok")), CONTENT_LENGTH=length)[1] == [b"ok"]
+    assert (ledger.running, cost(ledger, "GET (no route)").received) == (0, 0)
+
+
+def test_what_is_written_counts_as_sent(ledger: RouteLedger) -> None:
+    """The old way to answer under WSGI, a call for each piece, is passed on and seen."""
+    written: list[bytes] = []
+
+    def app(_: Any, start: Any) -> list[bytes]:
+        start("200 OK", [])(b"x" * 700)
+        return []
+
+    count_requests(app)({"REQUEST_METHOD": "GET"}, lambda *_: written.append)
+
+    assert written == [b"x" * 700]
+    assert cost(ledger, "GET (no route)").sent_at_once == 700
+
+
+def test_file_of_a_server_that_offers_a_function_reaches_it_as_it_is() -> None:
+    """UWSGI compares the answer with what its function returned; the environ is left as it was."""
+
+    def offered(file: Any, _: int = 0) -> Any:
+        return file
+
+    file, environ = _Answer(b"all of it"), {"REQUEST_METHOD": "GET", "wsgi.file_wrapper": offered}
+    app = count_requests(lambda environ, _: environ["wsgi.file_wrapper"](file), kind="wsgi")
+
+    assert app(environ, None) is file
+    assert environ["wsgi.file_wrapper"] is offered
+
+
+def test_no_code_of_the_program_runs_where_an_answer_is_dropped(ledger: RouteLedger) -> None:
+    """The route is named as the answer begins: a destructor may run anywhere, also while a lock is held."""
+    named: list[str] = []
+
+    def app(_: Any, start: Any) -> Iterator[bytes]:
+        start("200 OK", [])
+        yield b"x"
+
+    def route(_: Any) -> str:
+        named.append("asked")
+        return "/x"
+
+    pieces = count_requests(app, route=route)({"REQUEST_METHOD": "GET"}, lambda *_: None)
+    assert (next(pieces), named) == (b"x", ["asked"])
+    del pieces
+    unread = count_requests(app, route=route)({"REQUEST_METHOD": "POST"}, lambda *_: None)
+    del unread
+
+    assert (ledger.running, ledger.requests(), named) == (0, {"GET /x": 1, "POST (no route)": 1}, ["asked"])
 
 
 class _Answer:
@@ -337,6 +474,38 @@ def test_method_that_a_client_made_up_is_not_told() -> None:
     assert patterns.Names(None).name(None, None, scope()) == "OTHER (no route)"
 
 
+def test_scanner_names_no_routes(ledger: RouteLedger) -> None:
+    """Paths that are not there are one route, however many there are, and long ones leave nothing behind."""
+
+    async def app(given: Scope, _: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200 if given["path"] == "/rides" else 404, "headers": []})
+
+    def wsgi(environ: Any, start: Any) -> list[bytes]:
+        start("404 Not Found" if environ["PATH_INFO"] != "/rides" else "200 OK", [])
+        return []
+
+    paths = ["/scanned" + "/admin" * number for number in range(300)] + ["/rides"]
+    asked(count_requests(app, route=words), *map(scope, paths))
+    for path in paths:
+        visited(count_requests(wsgi, route=words), path)
+
+    assert ledger.requests() == {"GET (no route)": 600, "GET /rides": 2}
+
+
+def test_name_of_a_long_path_is_kept_short() -> None:
+    """What is remembered of a name does not grow with what a client sends."""
+    patterns._named.cache_clear()  # noqa: SLF001
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            patterns.Names(lambda given: given["path"]).name("GET", None, scope(f"/{number}" + "/a" * 10_000))
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+    assert kept < MIB // 2
+
+
 def test_listed_patterns_name_paths() -> None:
     """A program that uses no framework lists its patterns; a path that matches none has no name."""
     names = patterns.Names(rides.PATTERNS)
@@ -359,8 +528,8 @@ def test_callable_of_the_program_that_fails_costs_no_request(ledger: RouteLedger
     asked(count_requests(answering(b"x"), route=broken), scope())
     asked(count_requests(answering(b"x"), route=lambda _: 7), scope())
 
-    assert ledger.requests() == {"OTHER (no route)": 1, "GET (no route)": 1}
-    assert ledger.failures == 1
+    assert ledger.requests() == {"GET (no route)": 2}
+    assert (ledger.nameless, ledger.failures) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -383,7 +552,7 @@ def test_kind_of_an_application_is_seen_or_asked_for() -> None:
         return []
 
     assert type(count_requests(three)).__name__ == "_Asgi"
-    assert type(count_requests(two)).__name__ == "_Wsgi"
+    assert type(count_requests(two)).__name__ == "CountedWsgi"
     with pytest.raises(BadOption, match="does not show"):
         count_requests(lambda *_: None)
 
@@ -586,7 +755,7 @@ def test_requests_are_measured_rarely_and_first_ones_always(
     ledger: RouteLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A share of one in a hundred measures the first few of each path and then about that many."""
-    monkeypatch.setattr("leakdiff.capture.routes._LONGEST_WAIT", 3_600.0)
+    monkeypatch.setattr("leakdiff.capture.request_meter._LONGEST_WAIT", 3_600.0)
     app = count_requests(answering(b"x"), sample=0.01, route=lambda given: given["path"])
     asked(app, *[scope("/busy") for _ in range(2_000)], *[scope("/rare") for _ in range(3)])
 
@@ -625,12 +794,19 @@ def test_steps_drive_any_awaitable_as_await_does() -> None:
     async def all_of_it() -> list[int]:
         return [number async for number in streaming()]
 
-    async def measured(awaitable: Awaitable[Any]) -> Any:
-        return await Steps(awaitable, Quiet())  # type: ignore[arg-type]
+    @types.coroutine
+    def old() -> Iterator[Any]:
+        yield from asyncio.sleep(0).__await__()
 
-    assert asyncio.run(measured(deep())) == "woken"
-    assert asyncio.run(measured(all_of_it())) == [0, 1, 2]
-    assert asyncio.run(measured(Awaited())) is None
+    async def driven(awaitable: Awaitable[Any] | None) -> Any:
+        return await measured(awaitable, Quiet())  # type: ignore[arg-type]
+
+    assert asyncio.run(driven(deep())) == "woken"
+    assert asyncio.run(driven(all_of_it())) == [0, 1, 2]
+    assert asyncio.run(driven(Awaited())) is None
+    assert asyncio.run(driven(old())) is None
+    with pytest.raises(TypeError, match="can't be used in 'await'"):
+        asyncio.run(driven(None))
 
 
 # -- the demo --------------------------------------------------------------------------------------

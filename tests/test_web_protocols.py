@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import http.client
 import io
 import json
@@ -24,9 +25,7 @@ import leakdiff.web
 from fresh import run_fresh
 from leakdiff.errors import BadCallable, BadOption
 from leakdiff.web import routing, server
-from leakdiff.web.asgi import AsgiDispatch
 from leakdiff.web.jobs import Outcome, Say
-from leakdiff.web.mounting import kind_of
 from leakdiff.web.routing import Asked
 from leakdiff.web.server import Server
 from leakdiff.web.settings import TOKEN as TOKEN_NAME
@@ -444,8 +443,9 @@ def test_path_tricks_lead_nowhere(protocol: str, mounted: str, trick: str) -> No
     assert refused.status == 401
 
 
-def test_an_application_is_told_by_what_calling_it_returns() -> None:
-    """A coroutine function is ASGI, and an object whose call is one; else it is WSGI."""
+@pytest.mark.parametrize("wrap", [leakdiff.web.dispatch, leakdiff.web.count_requests])
+def test_an_application_is_told_by_how_it_is_called(wrap: Callable[..., Any]) -> None:
+    """A coroutine function is ASGI and so is what takes three arguments; two are WSGI; ``kind`` says what is unseen."""
 
     class Called:
         async def __call__(self, *_: Any) -> None: ...
@@ -454,8 +454,17 @@ def test_an_application_is_told_by_what_calling_it_returns() -> None:
         def __call__(self, *_: Any) -> list[bytes]:
             return []
 
-    assert [kind_of(app) for app in (asgi_service, Called(), wsgi_service, Plain())] == ["asgi", "asgi", "wsgi", "wsgi"]
-    assert type(leakdiff.web.dispatch(wsgi_service, kind="asgi", token=TOKEN)) is AsgiDispatch
+    def timed(scope: Any, receive: Any, send: Any) -> Any:
+        return asgi_service(scope, receive, send)
+
+    knobs: dict[str, Any] = {"token": TOKEN} if wrap is leakdiff.web.dispatch else {}
+    asgi = [type(wrap(app, **knobs)) for app in (asgi_service, Called(), timed, functools.partial(timed))]
+    wsgi = [type(wrap(app, **knobs)) for app in (wsgi_service, functools.partial(wsgi_service))]
+    assert set(asgi) == {type(wrap(Plain(), kind="asgi", **knobs))}
+    assert set(wsgi) == {type(wrap(Plain(), kind="wsgi", **knobs))}
+    assert not set(asgi) & set(wsgi)
+    with pytest.raises(BadOption, match="does not show"):
+        wrap(Plain(), **knobs)
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "debug", "//debug", "/de bug", "/debug/{x}", "/debug/../x", "/a?b", None])
@@ -767,6 +776,35 @@ def test_it_can_be_mounted_in_aiohttp() -> None:
     ]
 
 
+@pytest.mark.usefixtures("_post")
+@pytest.mark.parametrize("body", [b"zz\r\n", b"5\r\nab", b""])
+def test_a_body_that_breaks_off_is_nothing_for_the_services_log(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """Whether a client sends what is no body, or goes in the middle of it, aiohttp logs no error of ours."""
+    pytest.importorskip("aiohttp", reason="pip install aiohttp")
+    from aiohttp import web
+    from aiohttp.test_utils import TestServer
+
+    head = f"POST {PREFIX}/made HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+    head += f"Authorization: {LOGIN['authorization']}\r\n\r\n"
+
+    async def scenario() -> None:
+        app = web.Application()
+        app.add_subapp(PREFIX, leakdiff.web.aiohttp_app(token=TOKEN))
+        async with TestServer(app) as running:
+            _, writer = await asyncio.open_connection("127.0.0.1", running.port)
+            writer.write(head.encode())
+            await writer.drain()
+            await asyncio.sleep(0.05)  # so that the body is waited for
+            writer.write(body)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+            writer.close()
+            await asyncio.sleep(0.05)
+
+    asyncio.run(scenario())
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("aiohttp.server")] == []
+
+
 # -- by itself on a port -----------------------------------------------------------------------------
 
 
@@ -844,7 +882,7 @@ def test_a_large_body_is_refused_and_the_client_hears_of_it(served: Server) -> N
 
 def test_a_slow_client_is_cut_off(served: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one that sends a byte now and then; meanwhile others are answered, though each has a thread."""
-    monkeypatch.setattr(server, "_READING", 0.3)
+    monkeypatch.setattr(server, "_ASKING", 0.3)
     with socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE) as connection:
         sent = 0
         with suppress(OSError):
@@ -857,15 +895,29 @@ def test_a_slow_client_is_cut_off(served: Server, monkeypatch: pytest.MonkeyPatc
     assert sent < 200
 
 
-def test_more_clients_than_threads_wait_for_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two at a time: the third is let in when one goes."""
+def test_clients_that_ask_nothing_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two at a time, and both connected without a word: the third is answered, and the oldest is closed for it."""
     monkeypatch.setattr(server, "_MOST_CLIENTS", 2)
     with leakdiff.web.serve(token=TOKEN) as running:
-        idle = [socket.create_connection(("127.0.0.1", running.port)) for _ in range(2)]
-        threading.Timer(0.1, idle[0].close).start()
+        idle = [socket.create_connection(("127.0.0.1", running.port), timeout=PATIENCE) for _ in range(3)]
 
-        assert over_http(running, "GET", "/nope")[0] == 404
-        idle[1].close()
+        assert [over_http(running, "GET", "/nope")[0] for _ in range(3)] == [404] * 3
+        assert idle[0].recv(1) == b""
+        for connection in idle:
+            connection.close()
+
+
+def test_client_that_is_being_answered_is_closed_for_nobody() -> None:
+    """Where all have asked for something a further one waits for its turn, and goes if there is none."""
+    callers = server._Callers(2)  # noqa: SLF001
+    with socket.socket() as one, socket.socket() as other, socket.socket() as third:
+        for connection in (one, other):
+            assert callers.admit(connection, 0)
+            callers.heard(connection)
+
+        assert not callers.admit(third, 0.01)
+        threading.Timer(0.05, callers.forget, [one]).start()
+        assert callers.admit(third, PATIENCE)
 
 
 def test_a_server_that_is_closed_serves_no_more(served: Server) -> None:
@@ -940,14 +992,16 @@ def test_a_forked_child_lets_go_of_the_port() -> None:
 
 
 def test_importing_the_endpoint_is_light() -> None:
-    """Frameworks and servers are imported by those who use them."""
+    """Frameworks and servers are imported by those who use them, and what measuring needs where somebody may ask."""
     seen = run_fresh(
         """
         import json, sys
         import leakdiff.web
         light = sorted({"asyncio", "http.server", "jinja2", "aiohttp", "networkx", "psutil"} & set(sys.modules))
-        leakdiff.web.asgi_app(token="x" * 40)
+        leakdiff.web.asgi_app()
         heavy = sorted({"jinja2", "aiohttp", "networkx", "trio", "google.protobuf"} & set(sys.modules))
+        leakdiff.web.asgi_app(token="x" * 40)
+        heavy += sorted({"aiohttp", "trio", "starlette", "django"} & set(sys.modules))
         print(json.dumps([light, heavy, sorted(leakdiff.web.__all__) == dir(leakdiff.web)]))
         """
     )

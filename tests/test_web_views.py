@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from desks import ask, desk_of, facts, finished, forms, look, of_kind, tables
+from desks import ask, desk_of, facts, finished, forms, look, of_kind, tables, wait_for_jobs
+from leakdiff.capture.identity import read_identity
 from leakdiff.errors import CannotMeasure
 from leakdiff.model.health import MonitorHealth
 from leakdiff.model.heap import Bound, Site
@@ -23,16 +24,17 @@ from leakdiff.model.report import Report, Verdict
 from leakdiff.model.routes import OwnerByRoute, RouteRate
 from leakdiff.model.series import Shape
 from leakdiff.model.snapshot import Cgroup, Identity, SiteCount, Snapshot
-from leakdiff.model.trend import Deploy, SeriesTrend, Slope, TimeToLimit, Trend
+from leakdiff.model.trend import Deploy, Point, SeriesTrend, Slope, TimeToLimit, Trend
 from leakdiff.monitor import Monitor
 from leakdiff.store.sqlite import SQLiteStore
+from leakdiff.web.charts import thinned
 from leakdiff.web.desk import Desk
 from leakdiff.web.discretion import discreet_report, discreet_shape, masked
 from leakdiff.web.html import page_of
-from leakdiff.web.jobs import Outcome, Say
+from leakdiff.web.jobs import Jobs, Outcome, Say
 from leakdiff.web.messages import Response
-from leakdiff.web.plain import cut, sparkline, text_of
-from leakdiff.web.refusals import NotKnown, NotMeasured
+from leakdiff.web.plain import sparkline, text_of
+from leakdiff.web.refusals import NotKnown, NotMeasured, TooOften
 from leakdiff.web.routing import FORMATS, ROUTES
 from leakdiff.web.view import (
     Chart,
@@ -49,6 +51,7 @@ from leakdiff.web.view import (
     View,
 )
 from leakdiff.web.views.index import index
+from monitored import Monitored
 from snapshots import MATCHING, MIB, NOON, cheap, snapshot
 from strategies import texts
 from test_render_text import CAUSE, CODE, INFLIGHT, report_of
@@ -102,10 +105,15 @@ def all_urls(desk: Desk) -> Iterator[str]:
 class Watching:
     """A monitor as far as a desk looks at it."""
 
-    def __init__(self, *, trend: Any = None, **health: Any) -> None:
+    def __init__(self, *, trend: Any = None, deep: Snapshot | None = None, **health: Any) -> None:
+        self._deep = deep
         self._trend = trend or Trend(verdict=Verdict.STABLE, because="memory does not grow")
         self._health = MonitorHealth(**{"running": True, "pid": 1, "wanted": True} | health)
         self.kept: Any = SQLiteStore("sqlite:///:memory:")
+
+    def identity(self) -> Identity:
+        """Name the service, as a monitor does."""
+        return attrs.evolve(read_identity(), service="rides", version="1.0")
 
     def health(self) -> MonitorHealth:
         """Return what it was made with."""
@@ -119,13 +127,18 @@ class Watching:
         """Return a store in memory."""
         return self.kept
 
+    @property
+    def owners(self) -> dict[str, int | None]:
+        """Return that nothing is registered."""
+        return {}
+
     def growth(self) -> float | None:
         """Return a kibibyte a second."""
         return 1_024.0
 
     def latest(self, *, deep: bool | None = None) -> Snapshot | None:
-        """Return nothing: what counts is kept on the desk."""
-        return None if deep else cheap()
+        """Return what it was made with, if anything was; what counts is kept on the desk."""
+        return self._deep if deep else cheap()
 
 
 def of_this_process(taken: Snapshot, desk: Desk) -> Snapshot:
@@ -217,6 +230,25 @@ def test_the_first_page_has_the_verdict_of_the_history() -> None:
     assert facts(view)["time to the limit"] == "1000.0 MiB in 20 h to 1 d 6 h"
 
 
+def test_the_first_page_does_not_wait_for_a_trend_that_somebody_else_computes() -> None:
+    """That is no fault of the store: the page says so, and has all the rest."""
+    desk = desk_of(monitor=Watching())
+    with desk._trending:  # noqa: SLF001 - as another request would
+        view = ask(desk, "/")
+
+    assert not view.data["faults"]
+    assert "The history\n  It is being computed" in text_of(view, MATCHING)
+    assert "resident set" in facts(view)
+
+
+def test_what_the_first_page_says_it_says_once() -> None:
+    """The reason for which nothing is known yet stands on top, and not below again."""
+    because = "not enough data yet: the longest of its processes was seen for 5 min"
+    view = ask(desk_of(monitor=Watching(trend=Trend(verdict=Verdict.INCONCLUSIVE, because=because))), "/")
+
+    assert text_of(view, MATCHING).count("seen for 5 min") == 1
+
+
 def test_a_leak_that_was_watched_stands_before_a_history_that_cannot_tell() -> None:
     """What is not known does not hide what is."""
     unknown = Trend(verdict=Verdict.INCONCLUSIVE, because="too early")
@@ -260,6 +292,17 @@ def test_the_first_page_says_which_process_answers() -> None:
     assert "With several workers" in shown["note"]
 
 
+def test_the_service_is_named_as_the_monitor_names_it() -> None:
+    """What was told the monitor need not be told the endpoint; what is told the endpoint goes before."""
+    monitor = Monitor(store="sqlite:///:memory:", service="rides", version="1.0", revision="abc")
+    named, own = desk_of(monitor=monitor), desk_of(monitor=monitor, version="1.1")
+
+    assert [facts(ask(named, "/"))[name] for name in ("service", "version", "revision")] == ["rides", "1.0", "abc"]
+    assert (own.identity().service, own.identity().version) == ("rides", "1.1")
+    assert ask(named, "/summary").data["snapshot"]["id"] == "now"
+    assert monitor.identity() == named.identity()
+
+
 def test_the_first_page_leads_to_every_view() -> None:
     """One line each, as Go's /debug/pprof has it."""
     rows = tables(ask(desk_of(), "/"))["Views"]
@@ -283,6 +326,16 @@ def test_the_summary_says_which_kind_of_memory_it_is() -> None:
     assert view.data["heap"]["objects"] == 24_220
 
 
+def test_facts_that_lead_somewhere_read_as_sentences() -> None:
+    """A number and where it is listed are not one word, and what the name says is not said again."""
+    desk = desk_of(*ALL, monitor=Watching())
+    summary, history = text_at(desk, "/summary"), text_at(desk, "/history")
+
+    assert re.search(r"types +2, at types\n", summary)
+    assert re.search(r"owners +3 that have \d+ entries or more, at owners\n", summary)
+    assert re.search(r"the last hour +history\?series=rss&since=3600\n", history)
+
+
 def test_the_summary_needs_no_snapshot() -> None:
     """Without one it measures the process's memory, which costs nothing, and offers to walk the heap."""
     view = ask(desk_of(), "/summary")
@@ -299,7 +352,7 @@ def test_types_come_with_what_they_gained_since_the_snapshot_before() -> None:
     assert tables(view)[""] == [("app.matching.Result", 20_120, 1_126_720, 20_000, 1_120_000)]
     assert view.data["left_out"] == 1
     assert view.data["types"][0]["gained"] == 20_000
-    assert view.said == "24,220 in 1.9 MiB of objects; most is app.matching.Result, 20,120 in 1.1 MiB."
+    assert view.said == "24,220 objects take 1.9 MiB; app.matching.Result takes most: 20,120 objects, 1.1 MiB."
 
 
 def test_names_can_be_searched_in_any_case() -> None:
@@ -337,6 +390,22 @@ def test_sites_that_were_not_traced_are_offered_to_be() -> None:
     )
     assert "/tracing" in forms(view)
     assert view.data["sites"] is None
+
+
+def test_sites_lead_to_the_tracing_that_knows_them() -> None:
+    """Nobody is sent to trace again what was traced, whether or not there is a snapshot."""
+    without = Outcome(said="a", snapshot=snapshot(types={"dict": (1, 64)}))
+    for desk in (desk_of(without, ALL[3]), desk_of(ALL[3], without), desk_of(ALL[3])):
+        traced = desk.traced()
+        assert traced is not None
+        view, job = ask(desk, "/sites"), traced[0].id
+
+        assert f"jobs/{job}" in view.said
+        assert facts(view)["by line"] == Link(job, f"/jobs/{job}")
+        assert facts(view)["for go tool pprof"] == Link("pprof/heap", f"/pprof/heap?head={job}")
+        assert (view.data["tracing"], view.data["sites"]) == (job, None)
+    with pytest.raises(NotMeasured):
+        ask(desk_of(), "/sites")
 
 
 def test_sites_are_told_by_line() -> None:
@@ -463,6 +532,32 @@ def test_history_tells_this_process_first_and_the_others_after_it() -> None:
     assert tables(view)["Readings"][0] == (NOON + 3, 30 * MIB)
 
 
+def test_no_spike_is_lost_where_a_line_is_thinned() -> None:
+    """The lowest and the highest of each stretch stay, and both ends, in their order: everywhere by the same rule."""
+    line = [(float(at), 7.0) for at in range(10_000)]
+    line[5_001], line[7_777], line[-1] = (5_001.0, 900.0), (7_777.0, -3.0), (9_999.0, 8.0)
+    thin = thinned(line, 60)
+
+    assert len(thin) <= 60
+    assert {line[0], line[5_001], line[7_777], line[-1]} <= set(thin)
+    assert list(thin) == sorted(thin)
+    assert thinned(line[:60], 60) == tuple(line[:60])
+    assert [len(thinned(line[:length], most)) <= most for most in (4, 5, 60) for length in range(70)] == [True] * 210
+
+
+def test_a_spike_of_the_store_is_in_the_history_and_at_the_owner() -> None:
+    """One reading among thousands is what an incident leaves."""
+    desk = desk_of(*ALL, monitor=Watching())
+    began = _now() - 9_000
+    here = desk.identity().instance
+    values = {4_321: 9_999.0}
+    readings = [Point(time=began + at, value=values.get(at, 1.0), instance=here) for at in range(6_000)]
+    desk.points = lambda *_: readings  # type: ignore[method-assign]
+
+    assert [began + 4_321, 9_999.0] in ask(desk, "/history").data["processes"][0]["points"]
+    assert [began + 4_321, 9_999.0] in ask(desk, "/owners").data["owners"][0]["over_time"]
+
+
 def test_history_says_which_series_there_are_not() -> None:
     """One that was never read is refused; an empty store says that it is empty."""
     desk = desk_of(monitor=Watching())
@@ -511,7 +606,8 @@ def test_a_trend_is_not_computed_for_every_page() -> None:
     watching = Watching()
     desk = desk_of(monitor=watching)
     first = desk.trend()
-    desk._trend = (float("inf"), first)  # noqa: SLF001 - as if it had taken very long
+    assert desk._trend is not None  # noqa: SLF001
+    desk._trend = attrs.evolve(desk._trend, until=float("inf"))  # noqa: SLF001 - as if it had taken very long
     watching._trend = Trend(verdict=Verdict.LEAK, because="news")  # noqa: SLF001
 
     assert desk.trend() is first
@@ -566,6 +662,47 @@ def test_a_diff_lists_no_more_than_is_asked_for() -> None:
     assert view.data["left_out"]["owners"] == len((AFTER - BEFORE).owners) - 1
 
 
+def test_a_diff_without_names_is_of_those_that_somebody_took() -> None:
+    """What the monitor saw since does not push aside the two between which something was done; by name it is there."""
+    last = snapshot(at=2 * HOURS, owners={OWNER: (20_121, 48_600_000)})
+    watching = Watching(deep=last)
+    two, one = desk_of(*ALL, monitor=watching), desk_of(ALL[0], monitor=watching)
+
+    assert [ask(two, "/diff").data[side] for side in ("base", "head")] == ["s1", "s2"]
+    assert [ask(two, "/diff?base=s1").data[side] for side in ("base", "head")] == ["s1", "monitor"]
+    assert [ask(one, "/diff").data[side] for side in ("base", "head")] == ["s1", "monitor"]
+
+
+def test_small_losses_are_counted_and_have_no_row() -> None:
+    """Thirty lines of a few bytes less say nothing of a leak; JSON has them all."""
+    small = {f"app.x{at}": (9, 900) for at in range(30)}
+    less = dict.fromkeys(small, (7, 300))
+    before = Outcome(said="", snapshot=snapshot(owners={OWNER: (120, 280_000), "app.big": (900, 90_000)} | small))
+    after = snapshot(at=HOURS, owners={OWNER: (20_120, 48_600_000), "app.big": (1, 100)} | less)
+    view = ask(desk_of(before, Outcome(said="", snapshot=after)), "/diff")
+    table = next(block for block in of_kind(view, Table) if isinstance(block, Table) and block.title == "Owners")
+
+    assert [row[0] for row in table.rows] == [OWNER, "app.big"]
+    assert table.left_out == 30
+    assert len(view.data["owners"]) == 32
+
+
+def test_what_a_running_snapshot_will_bring_is_not_asked_for_again() -> None:
+    """Whoever is early is sent to the job that is under way."""
+    desk, go = desk_of(ALL[0]), threading.Event()
+
+    def work(_: Say) -> Outcome:
+        go.wait(30)
+        return Outcome(said="", snapshot=AFTER)
+
+    job = desk.begin("snapshot", work, expected=5)
+    try:
+        with pytest.raises(NotMeasured, match=f"only one is kept here. One is under way: jobs/{job.id}"):
+            ask(desk, "/diff")
+    finally:
+        go.set()
+
+
 def test_a_diff_needs_two_snapshots() -> None:
     """One is not enough, and the refusal says so."""
     with pytest.raises(NotMeasured, match="takes two snapshots"):
@@ -594,7 +731,19 @@ def test_a_failed_job_says_why() -> None:
     assert "ValueError was raised" in ask(desk, f"/jobs/{failed.id}").said
     assert "sk_live" not in str(ask(desk, f"/jobs/{failed.id}")) + str(ask(desk, "/"))
     assert "failed: ValueError was raised" in ask(desk, "/").data["faults"][0]
-    assert ask(desk, "/jobs").said == "2 measurements kept, 2 of them failed; none is under way."
+    assert ask(desk, "/jobs").said == "2 jobs kept, 2 of them failed; none is under way."
+
+
+def test_who_measures_too_soon_is_told_after_what() -> None:
+    """It need not have been one of the same kind, and not one's own."""
+    measured = Jobs(cooldown=60, most=4)
+    measured.begin("gc", lambda _: Outcome(said="done"), expected=1)
+    wait_for_jobs()
+
+    with pytest.raises(
+        TooOften, match=r"^A watch came too soon after the last measurement \(gc\)\. Try again in 6\d s"
+    ):
+        measured.begin("watch", lambda _: Outcome(said="done"), expected=1)
 
 
 def test_a_snapshot_job_leads_to_its_views_and_to_the_one_before() -> None:
@@ -743,6 +892,27 @@ def test_no_monitor_is_no_illness() -> None:
     assert (view.status, view.data["state"]) == (200, "no monitor")
 
 
+def test_a_registered_owner_that_is_missing_or_too_long_is_broken() -> None:
+    """Both stand on the first page and at the probe's; what was never looked at is not accused."""
+    monitored = Monitored(store="sqlite:///:memory:")
+    monitored.monitor.register("app.gone")
+    monitored.monitor.register("app.queue", 100)
+    monitored.monitor.register(OWNER, 200)
+    desk = desk_of(monitor=monitored.monitor)
+    before = ask(desk, "/healthz").data["faults"]
+    monitored.lengths = {"app.queue": 101, OWNER: 120}
+    monitored.see(cheap())
+    faults = [
+        "app.gone is registered, and was not found at the last measurement: no container has this name.",
+        "app.queue has 101 entries, and was registered with 100 at most.",
+    ]
+
+    assert not [fault for fault in before if "app." in fault]
+    assert [fault for fault in ask(desk, "/").data["faults"] if "app." in fault] == faults
+    assert [fault for fault in ask(desk, "/healthz").data["faults"] if "app." in fault] == faults
+    assert faults[1] in text_at(desk, "/")
+
+
 def test_a_real_monitor_that_was_never_started_is_said_to_be() -> None:
     """The states come from the monitor itself."""
     monitor = Monitor(store="sqlite:///:memory:")
@@ -824,7 +994,7 @@ _kinds = st.sampled_from(["text", "code", "number", "bytes", "change", "bytes ch
 @settings(max_examples=60)
 @given(kinds=st.lists(_kinds, min_size=1, max_size=3), texts_=st.data())
 def test_no_table_is_wider_than_a_terminal_whatever_stands_in_it(kinds: list[Any], texts_: st.DataObject) -> None:
-    """Nothing is raised, nothing steers the terminal, and long names are cut in the middle."""
+    """Nothing is raised, nothing steers the terminal, and long names go on in the next line."""
     row = st.tuples(*(_charts | st.none() if kind == "chart" else _cells for kind in kinds))
     rows = texts_.draw(st.lists(row, max_size=4))
     columns = tuple(Column("c", kind) for kind in kinds)
@@ -837,10 +1007,60 @@ def test_no_table_is_wider_than_a_terminal_whatever_stands_in_it(kinds: list[Any
     assert max(map(len, lines)) <= 120
 
 
-def test_long_names_keep_both_ends() -> None:
-    """The end of a path tells most, and its start which program it is of."""
-    assert cut("application.module.very.long._inflight", 20) == "applica…ng._inflight"
-    assert cut("app", 20) == "app"
+def test_nothing_that_a_row_says_is_cut() -> None:
+    """What finds no room beside the others has a line below; a name that is too long has one before its numbers."""
+    route, owner, keys = "POST /rides/{rid}/cancel", "app.matching.service.dispatch.state._inflight", "str 7 characters"
+    grows = f"1.00 per {route}, 0.50 per PUT /drivers/{{driver}}/position, 0.02 per GET /drivers/{{driver}}/history"
+    table = Table(
+        columns=(
+            Column("Owner", "code"),
+            Column("Grows by"),
+            Column("Gained", "number"),
+            Column("Bytes gained", "bytes change"),
+            Column("Keys"),
+        ),
+        rows=((owner, grows, 505, 1_000_000, keys), ("app.x", None, 7, None, "int sequential")),
+    )
+
+    assert text_of(View(title="t", blocks=[table]), MATCHING).splitlines()[2:-2] == [
+        "  Owner                                          Gained  Bytes gained  Keys",
+        f"  {owner}     505    +976.6 KiB  {keys}",
+        "        Grows by: 1.00 per POST /rides/{rid}/cancel, 0.50 per PUT /drivers/{driver}/position, 0.02 per",
+        "        GET /drivers/{driver}/history",
+        "  app.x                                               7             -  int sequential",
+    ]
+
+
+def test_a_route_is_told_whole_beside_its_numbers() -> None:
+    """It has a line of its own where there are many numbers; headings go on in a second line."""
+    route = "GET /drivers/{driver}/history/of/many/things"
+    names = ("Requests", "Per second", "Measured", "Holds", "Keeps", "Peak", "Body", "Largest answer", "Largest piece")
+    rows = ((route, *range(100_000, 1_000_000, 100_000)), ("GET /", *range(9)))
+    table = Table(columns=(Column("Route"), *(Column(name, "number") for name in names)), rows=rows)
+    told = text_of(View(title="t", blocks=[table]), MATCHING).splitlines()[2:-2]
+
+    assert [line.split() for line in told] == [
+        ["Per", "Largest", "Largest"],
+        ["Route", "Requests", "second", "Measured", "Holds", "Keeps", "Peak", "Body", "answer", "piece"],
+        route.split(),
+        [f"{number:,}" for number in range(100_000, 1_000_000, 100_000)],
+        ["GET", "/", *"012345678"],
+    ]
+
+
+def test_a_last_column_of_sentences_goes_on_below_itself() -> None:
+    """Findings stay a table, each with its whole claim."""
+    claim = "app.matching.service.dispatch.state._inflight grows by 1.00 entries per unit, 2.3 KiB each, never shrinks"
+    table = Table(
+        columns=(Column("Finding"), Column("Verdict"), Column("What")),
+        rows=(("3f9a2c", "LEAK", f"{claim}, and more"),),
+    )
+
+    assert text_of(View(title="t", blocks=[table]), MATCHING).splitlines()[2:-2] == [
+        "  Finding  Verdict  What",
+        f"  3f9a2c   LEAK     {claim.removesuffix(' shrinks')}",
+        "                    shrinks, and more",
+    ]
 
 
 def test_a_sparkline_has_eight_heights() -> None:

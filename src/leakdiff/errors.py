@@ -22,10 +22,10 @@ class BadOption(LeakdiffError, ValueError):
 
     slug = "bad-option"
 
-    def __init__(self, name: str, value: object, must: str) -> None:
+    def __init__(self, name: str, value: object, must: str, *, shown: str | None = None) -> None:
         is_plain = type(value) in (int, float, str, bool, type(None))
-        shown = repr(value) if is_plain else f"a {type(value).__name__}"
-        super().__init__(f"{name}={shown} cannot work: {name} must be {must}.")
+        said = repr(value) if is_plain else f"a {type(value).__name__}"
+        super().__init__(f"{name}={said if shown is None else shown} cannot work: {name} must be {must}.")
         self.must = must
 
 

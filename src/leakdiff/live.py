@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 Sites = Literal["auto"] | bool
 Who = tuple[str | None, str | None, str | None]
 Wait = Callable[[float], None]
+ShouldStop = Callable[[], bool]
 
 TABLES = ("version", "instance", "path")
 _LONGEST = 86_400.0
@@ -99,7 +100,7 @@ def snapshot(  # noqa: PLR0913 - each argument is a knob of its own
 
 
 def snapshot_with(
-    who: Who, budget: float, rest: float | None = None, should_stop: Callable[[], bool] | None = None
+    who: Who, budget: float, rest: float | None = None, should_stop: ShouldStop | None = None
 ) -> Snapshot:
     """Take a snapshot as ``snapshot`` does, more gently.
 
@@ -159,7 +160,7 @@ def _deepen(  # noqa: PLR0913 - what a walk may do, each by its name
     sites: Sites,
     budget: float,
     owners: bool,
-    should_stop: Callable[[], bool] | None = None,
+    should_stop: ShouldStop | None = None,
     rest: float | None = None,
 ) -> Snapshot:
     from leakdiff.capture.process import read_memory
@@ -180,6 +181,24 @@ def _deepen(  # noqa: PLR0913 - what a walk may do, each by its name
         left_out=(*taken.left_out, *reading.notes),
         cost=clock.cost(walk.pacer.longest, walk.memory(), len(walk.addresses)),
     )
+
+
+def prepare() -> None:
+    """Import whatever a snapshot, a watch or a trend needs, in the thread of the caller.
+
+    A fork while another thread imports leaves the child with a module that nobody finishes.
+
+    Raises:
+        UnsupportedInterpreter: Elsewhere than on CPython 3.11 or newer with the GIL.
+    """
+    require_supported_interpreter()
+    _rehearse()
+    from leakdiff.capture import lookup, owners  # noqa: F401
+    from leakdiff.compare import history  # noqa: F401
+    from leakdiff.judge import trends  # noqa: F401
+    from leakdiff.ownership import accumulate  # noqa: F401
+    from leakdiff.source import pages, pending, read  # noqa: F401
+    from leakdiff.store import sqlite  # noqa: F401
 
 
 def _rehearse() -> None:
@@ -332,7 +351,15 @@ def _check_watch(seconds: object, windows: object, budget: object) -> None:
         raise BadOption("windows", windows, f"a whole number from 2 to {_MOST_WINDOWS}")
 
 
-def watch_with(seconds: float, windows: int, budget: float, wait: Wait, rest: float | None = None) -> Report:
+def watch_with(  # noqa: PLR0913 - what a watch may do, each by its name
+    seconds: float,
+    windows: int,
+    budget: float,
+    wait: Wait,
+    *,
+    rest: float | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Report:
     """Watch as ``watch`` does, and let somebody else do the waiting.
 
     Args:
@@ -341,8 +368,10 @@ def watch_with(seconds: float, windows: int, budget: float, wait: Wait, rest: fl
         budget: Seconds each walk may take.
         wait: Called for each window, then for each part of the time after them, with its seconds; may raise to give up.
         rest: Seconds that walks rest after every 2 ms of work; half a millisecond if None.
+        should_stop: Asked as often whether to give up; may raise for that as well.
 
     Raises:
+        Abandoned: If it was to stop.
         BadOption: If an argument cannot work.
         UnsupportedInterpreter: Elsewhere than on CPython 3.11 or newer with the GIL.
     """
@@ -354,14 +383,16 @@ def watch_with(seconds: float, windows: int, budget: float, wait: Wait, rest: fl
     part = seconds / (windows + 1)
     lock = _marking
     if not can_mark() or not lock.acquire(blocking=False):
-        return _unmarked(windows, part, budget, wait, rest)
+        return _unmarked(windows, part, budget, wait, rest=rest, should_stop=should_stop)
     try:
-        return _marked(windows, part, budget, wait, rest)
+        return _marked(windows, part, budget, wait, rest=rest, should_stop=should_stop)
     finally:
         lock.release()
 
 
-def _marked(windows: int, part: float, budget: float, wait: Wait, rest: float | None) -> Report:
+def _marked(  # noqa: PLR0913 - as watch_with
+    windows: int, part: float, budget: float, wait: Wait, *, rest: float | None, should_stop: ShouldStop | None
+) -> Report:
     from leakdiff.capture.turns import quick_turns
 
     with quick_turns():  # networkx is among what is imported
@@ -372,7 +403,7 @@ def _marked(windows: int, part: float, budget: float, wait: Wait, rest: float | 
         from leakdiff.ownership.accumulate import find_accumulations
 
     clock = Stopwatch()
-    seen = live_windows(windows, part, budget, wait, rest)
+    seen = live_windows(windows, part, budget, wait, rest=rest, should_stop=should_stop)
     with quick_turns():
         graph = seen.graph()
         found = that_stay(find_accumulations(graph), graph)
@@ -401,17 +432,22 @@ def _judged(suspects: Sequence[Suspect], lasted: float, looked: str, unit: str) 
     return judge_live(read, lasted, looked, unit)
 
 
-def _unmarked(windows: int, part: float, budget: float, wait: Wait, rest: float | None) -> Report:
+def _unmarked(  # noqa: PLR0913 - as watch_with
+    windows: int, part: float, budget: float, wait: Wait, *, rest: float | None, should_stop: ShouldStop | None
+) -> Report:
     """Where someone else froze the heap: compare the lengths of owners at the borders of the windows."""
     from leakdiff.capture.explained import owners_at
     from leakdiff.capture.snapshots import Stopwatch, read_heap
     from leakdiff.compare.lengths import grown_paths, suspects_of_snapshots
 
-    clock, taken = Stopwatch(), [_deepen(measure(), sites=False, budget=budget, owners=True, rest=rest)]
+    def look() -> Snapshot:
+        return _deepen(measure(), sites=False, budget=budget, owners=True, should_stop=should_stop, rest=rest)
+
+    clock, taken = Stopwatch(), [look()]
     for _ in range(windows + 1):
         wait(part)
-        taken.append(_deepen(measure(), sites=False, budget=budget, owners=True, rest=rest))
-    reading = read_heap(owners=True, seconds=budget, rest=rest)
+        taken.append(look())
+    reading = read_heap(owners=True, seconds=budget, rest=rest, should_stop=should_stop)
     suspects = suspects_of_snapshots(taken, owners_at(reading, grown_paths(taken)))
     lasted = taken[-1].taken.monotonic - taken[0].taken.monotonic
     judgement = _judged(suspects, lasted, f"{windows + 1} windows of {part:.3g} s", "second")

@@ -17,6 +17,10 @@ import attrs
 
 _OWN = str(Path(__file__).absolute().parent) + os.sep
 _SHIPPED_WORKLOADS = tuple(_OWN + name for name in ("demo", "selftest_plants"))
+_PASSING_ON = tuple(
+    f"{_OWN}web{os.sep}{name}"
+    for name in ("asgi.py", "frameworks.py", "middleware.py", "steps.py", "visits.py", "wsgi.py")
+)
 
 _STDLIB = tuple(os.path.normpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib"))
 _INSTALLED = ("site-packages", "dist-packages")
@@ -30,6 +34,11 @@ Function = tuple[int, int, str]  # first line, last line, name
 def is_own_file(path: str) -> bool:
     """Tell whether a file is leakdiff's own machinery."""
     return path.startswith(_OWN) and not path.startswith(_SHIPPED_WORKLOADS)
+
+
+def passes_on(path: str) -> bool:
+    """Tell whether a file of leakdiff's hands requests on to the program: most of what is called there is not ours."""
+    return path.startswith(_PASSING_ON)
 
 
 def is_installed(path: str) -> bool:

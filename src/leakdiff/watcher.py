@@ -242,7 +242,8 @@ class Watcher:
 
     def latest(self, *, deep: bool | None = None) -> Snapshot | None:
         """Return the last snapshot, or the last of the deep or of the cheap ones."""
-        found = [snapshot for is_deep, snapshot in self._latest.items() if deep is None or is_deep is deep]
+        latest = self._latest.copy().items()  # the monitor's thread may add the first of a kind meanwhile
+        found = [snapshot for is_deep, snapshot in latest if deep is None or is_deep is deep]
         return max(found, key=lambda snapshot: snapshot.taken.monotonic, default=None)
 
     def growth(self) -> float | None:

@@ -13,7 +13,7 @@ from leaky import cancel
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],
     DEBUG=False,
-    MIDDLEWARE=["leakdiff.web.middleware.django_routes"],
+    MIDDLEWARE=["leakdiff.web.django_routes"],
     ROOT_URLCONF=__name__,
     SECRET_KEY="of no use",  # noqa: S106
     USE_TZ=True,

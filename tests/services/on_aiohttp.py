@@ -8,7 +8,7 @@ from aiohttp import web
 from leaky import cancel
 
 import leakdiff.web
-from leakdiff.web.middleware import aiohttp_routes
+from leakdiff.web import aiohttp_routes
 
 
 async def health(_: web.Request) -> web.Response:

@@ -23,16 +23,15 @@ class RouteFollower:
     """Reads in a thread of its own, while there are owners to follow, and for five minutes after it was asked to.
 
     Args:
-        wait: Waits for an event for so many seconds, and says whether it came.
+        wait: Waits for so many seconds.
     """
 
-    def __init__(self, wait: Callable[[threading.Event, float], bool] = threading.Event.wait) -> None:
+    def __init__(self, wait: Callable[[float], object] = time.sleep) -> None:
         self._wait = wait
         self._lock = threading.Lock()
         self._owners: tuple[str, ...] = ()
         self._readings: deque[RouteReading] = deque(maxlen=MOST_READINGS)
         self._left = self._taken = 0
-        self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._native = native_gauge()
         self._before: dict[str, int] = {}
@@ -61,30 +60,24 @@ class RouteFollower:
                 self._launch()
 
     def _launch(self) -> None:
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(self._stop,), name="leakdiff-routes", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="leakdiff-routes", daemon=True)
         try:
             self._thread.start()
         except RuntimeError:  # no thread can be started here
             self._thread = None
-
-    def stop(self) -> None:
-        """Take no further readings."""
-        self._stop.set()
 
     def readings(self) -> tuple[RouteReading, ...]:
         """Return the readings that are kept, the earliest first."""
         with self._lock:
             return tuple(self._readings)
 
-    def _run(self, stop: threading.Event) -> None:
+    def _run(self) -> None:
         with self._lock:  # what came while nobody read belongs to no reading
             self._readings.clear()
             self._before = LEDGER.requests()
         while self._is_wanted():
             self.read()
-            if self._wait(stop, _QUICK if self._taken < _FIRST else _SLOW):
-                return
+            self._wait(_QUICK if self._taken < _FIRST else _SLOW)
 
     def _is_wanted(self) -> bool:
         with self._lock:

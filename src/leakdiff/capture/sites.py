@@ -21,7 +21,15 @@ from leakdiff.capture.kinds import PLAIN, Kinds, derives, make_kinds, type_name
 from leakdiff.capture.references import references
 from leakdiff.model.heap import Site
 from leakdiff.model.snapshot import SiteCount
-from leakdiff.source_files import SourceFiles, is_of_stdlib, is_own_file, is_users_file, read_text
+from leakdiff.source_files import (
+    SourceFiles,
+    is_installed,
+    is_of_stdlib,
+    is_own_file,
+    is_users_file,
+    passes_on,
+    read_text,
+)
 
 _SAMPLE = 100
 _FEW = 8  # entries at either end that are looked into
@@ -230,11 +238,17 @@ def function_at(lines: Sequence[str], number: int) -> str:
 
 
 def is_ours(stack: Sequence[Line]) -> bool:
-    """Tell whether leakdiff allocated something, itself or by a library it asked; a step that it called is not ours."""
-    inside = _above_own(stack)
+    """Tell whether leakdiff allocated something, itself or by a library it asked.
+
+    A step that it called is not ours, and neither is what a framework does with a request that was handed on to it.
+    """
     if any(stack[0][0].endswith(asked) for asked in _ASKED):
         return True
-    return len(inside) < len(stack) and not any(is_users_file(file) for file, _ in inside)
+    inside = _above_own(stack)
+    if len(inside) == len(stack) or any(is_users_file(file) for file, _ in inside):
+        return False
+    is_handed_on = passes_on(stack[len(inside)][0])
+    return not (is_handed_on and any(is_installed(file) for file, _ in inside))
 
 
 @attrs.define

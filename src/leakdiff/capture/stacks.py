@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
 import time
@@ -21,8 +20,11 @@ from leakdiff.model.heap import Site
 from leakdiff.model.profile import Profile, Sample
 from leakdiff.source_files import read_text
 
-FRAMES = 32  # of a stack: deep enough to tell who called a framework, and each makes allocating slower
+FRAMES = (
+    16  # of a stack: who called a framework is mostly among them, and a service is 4 times slower, with 32 of them 8
+)
 MOST_TRACES = 24 << 20  # bytes of tracemalloc's tables, about 200,000 blocks: copied in 0.1 s, while nobody else runs
+MOST_STACKS = 30_000  # of a profile: each takes half a kilobyte for as long as it is kept
 _REST = 0.004  # seconds after every 2 ms
 _BLOCKS = 2_000  # of the sample that says what an allocation costs
 _MODULE_LEVEL = "<module>"
@@ -59,12 +61,13 @@ class Reading:
 
 def in_use() -> Reading:
     """Return what is in use now by stack, as far as tracemalloc has seen it allocated; tracemalloc must be on."""
-    cpu, usage_and_stall = time.thread_time(), _usage()
-    usage, stall = usage_and_stall
+    cpu = time.thread_time()
+    traces = _traces()
     limit = tracemalloc.get_traceback_limit()
     note = f"tracemalloc keeps {limit} frame{'s' * (limit != 1)} of a stack, and only what was allocated since it is on"
-    profile = Profile(taken=time.time(), by="sites", samples=_samples(usage), left_out=(note,))
-    return Reading(profile, stall, time.thread_time() - cpu, traced_size())
+    usage = _usage(traces.found)
+    profile = _profile(usage.by_stack, notes=(note, *usage.notes()))
+    return Reading(profile, traces.stall, time.thread_time() - cpu, traces.size)
 
 
 class AllocationWindow:
@@ -93,7 +96,7 @@ class AllocationWindow:
                 "Stop it (tracemalloc.stop) and trace again.",
             )
         if self.was_on:
-            self._before, _ = _usage()
+            self._before = _usage(_traces().found).by_stack
         else:
             usual = _cost_of_allocation()
             tracemalloc.start(self._frames)
@@ -110,6 +113,9 @@ class AllocationWindow:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
     ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
         if self in _ours:
             _ours.remove(self)
             tracemalloc.stop()
@@ -125,14 +131,18 @@ class AllocationWindow:
         return tracemalloc.is_tracing()
 
     def read(self) -> Reading:
-        """Return what was allocated so far and is alive."""
+        """Return what was allocated so far and is alive; a tracemalloc that was started here is stopped before that.
+
+        What making a profile of the traces allocates would be traced as well, and the service be slowed for longer than
+        was asked for.
+        """
         cpu, seconds = time.thread_time(), time.monotonic() - self._began
-        usage, stall = _usage()
-        traces = traced_size()
-        notes = (_WAS_ON,) if self.was_on else ()
-        samples = _samples(_grown(self._before, usage))
-        profile = Profile(taken=time.time(), by="sites", samples=samples, seconds=seconds, left_out=notes)
-        return Reading(profile, stall, time.thread_time() - cpu, traces)
+        traces = _traces()
+        self._stop()
+        usage = _usage(traces.found)
+        notes = ((_WAS_ON,) if self.was_on else ()) + usage.notes()
+        profile = _profile(_grown(self._before, usage.by_stack), seconds=seconds, notes=notes)
+        return Reading(profile, traces.stall, time.thread_time() - cpu, traces.size)
 
 
 _WAS_ON = "tracemalloc was already on and was left on: by how much each stack grew is told, and none that shrank"
@@ -163,20 +173,44 @@ def _timed_sample() -> float:
     return taken
 
 
-def _usage() -> tuple[Usage, float]:
-    """Return blocks and bytes in use by stack, without leakdiff's own, and for how many seconds all threads waited."""
+@attrs.frozen
+class _Traces:
+    """tracemalloc's traces, how many seconds all threads waited for them, and the bytes of its tables."""
+
+    found: tracemalloc.Snapshot
+    stall: float
+    size: int
+
+
+def _traces() -> _Traces:
     started = time.perf_counter()
-    traces = tracemalloc.take_snapshot()
-    stall = time.perf_counter() - started
-    pacer = Pacer(rest=_REST)
+    found = tracemalloc.take_snapshot()
+    return _Traces(found, time.perf_counter() - started, traced_size())
+
+
+@attrs.frozen
+class _Used:
+    """Blocks and bytes in use by stack, and the bytes that leakdiff allocated itself, which are not among them."""
+
+    by_stack: Usage
+    own: int
+
+    def notes(self) -> tuple[str, ...]:
+        return (f"{self.own:,} bytes that leakdiff allocated itself",) if self.own else ()
+
+
+def _usage(traces: tracemalloc.Snapshot) -> _Used:
+    pacer, own = Pacer(rest=_REST), 0
     usage: dict[Stack, tuple[int, int]] = {}
     for stat in traces.statistics("traceback"):
         stack: Stack = tuple((frame.filename, frame.lineno) for frame in reversed(stat.traceback))
-        if not is_ours(stack):
+        if is_ours(stack):
+            own += stat.size
+        else:
             blocks, size = usage.get(stack, (0, 0))
             usage[stack] = blocks + stat.count, size + stat.size
         pacer.breathe()
-    return usage, stall
+    return _Used(usage, own)
 
 
 def _grown(before: Usage, after: Usage) -> Usage:
@@ -187,10 +221,18 @@ def _grown(before: Usage, after: Usage) -> Usage:
     return {stack: (max(0, blocks), size) for stack, (blocks, size) in changes.items() if size > 0}
 
 
-def _samples(usage: Usage) -> tuple[Sample, ...]:
-    sites = _sites(dict.fromkeys(itertools.chain.from_iterable(usage)))
+def _profile(usage: Usage, *, notes: tuple[str, ...], seconds: float = 0.0) -> Profile:
+    """Return the stacks that hold most, named; those beyond ``MOST_STACKS`` are added up in a note."""
     ranked = sorted(usage.items(), key=lambda item: (-item[1][1], item[0]))
-    return tuple(Sample(tuple(sites[line] for line in stack), blocks, size) for stack, (blocks, size) in ranked)
+    shown, others = ranked[:MOST_STACKS], ranked[MOST_STACKS:]
+    if others:
+        left_out = sum(size for _, (_, size) in others)
+        notes = (*notes, f"{len(others):,} stacks more, with {left_out:,} bytes in all")
+    sites, pacer, samples = _sites(dict.fromkeys(line for stack, _ in shown for line in stack)), Pacer(rest=_REST), []
+    for stack, (blocks, size) in shown:
+        samples.append(Sample(tuple(sites[line] for line in stack), blocks, size))
+        pacer.breathe()
+    return Profile(taken=time.time(), by="sites", samples=tuple(samples), seconds=seconds, left_out=notes)
 
 
 def _sites(lines: Iterable[Line]) -> dict[Line, Site]:

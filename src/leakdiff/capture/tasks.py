@@ -33,6 +33,7 @@ _PREFIX = dict(zip(_SUSPENDED, ("cr", "gi", "ag"), strict=True))
 _AWAITS = dict(zip(_SUSPENDED, ("cr_await", "gi_yieldfrom", "ag_await"), strict=True))
 # C objects between a coroutine and what it awaits; they refer to it and have no attribute that says so.
 _BETWEEN = ("coroutine_wrapper", "async_generator_asend", "async_generator_athrow", "anext_awaitable")
+_STEPS = "leakdiff.web.steps.Steps"  # what measures a request: it awaits the application in its place
 # Where asyncio lists its tasks: on 3.11, and since 3.12. From 3.14 on these have foreign implementations only.
 _REGISTRIES = ("_all_tasks", "_scheduled_tasks", "_eager_tasks")
 
@@ -205,7 +206,7 @@ def _awaited(coroutine: Any) -> Iterator[Any]:
         if is_exactly(type(at), *_SUSPENDED):
             yield at
             at = getattr(at, _AWAITS[type(at)])
-        elif type_name(type(at)) in _BETWEEN:
+        elif type_name(type(at)) in (*_BETWEEN, _STEPS):
             at = next((ref for ref in gc.get_referents(at) if is_exactly(type(ref), *_SUSPENDED)), None)
         else:
             return

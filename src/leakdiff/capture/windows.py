@@ -58,7 +58,15 @@ def can_mark() -> bool:
     return not is_frozen_by_others()
 
 
-def live_windows(windows: int, seconds: float, budget: float, wait: Wait, rest: float | None = None) -> Windows:
+def live_windows(  # noqa: PLR0913 - what a watch may do, each by its name
+    windows: int,
+    seconds: float,
+    budget: float,
+    wait: Wait,
+    *,
+    rest: float | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Windows:
     """Let traffic run through windows under a mark, and walk the heap before and after.
 
     Nothing is stopped: a mark takes microseconds, collections walk only what is new, walks rest. What is born while
@@ -72,13 +80,17 @@ def live_windows(windows: int, seconds: float, budget: float, wait: Wait, rest: 
         budget: Seconds each walk may take.
         wait: What waits for a window to end.
         rest: Seconds a walk rests after every 2 ms of work; half a millisecond if None.
+        should_stop: Asked as often whether to give up.
+
+    Raises:
+        Abandoned: If it was to stop.
     """
     births: dict[int, int] = {}
     rest = _REST if rest is None else rest
     with FreezeMark() as mark:
         began = time.monotonic()
         with quick_turns():
-            before = _lengths(budget, rest)
+            before = _lengths(budget, Pacer(rest=rest, should_stop=should_stop))
         middle_before = (began + time.monotonic()) / 2
         for number in range(1, windows + 1):
             wait(seconds)
@@ -87,7 +99,7 @@ def live_windows(windows: int, seconds: float, budget: float, wait: Wait, rest: 
             mark.again()
         began = time.monotonic()
         with quick_turns():
-            roots, pacer = find_roots(), Pacer(rest=rest)
+            roots, pacer = find_roots(), Pacer(rest=rest, should_stop=should_stop)
             walk = Walk(Budget(_MOST_OBJECTS, budget), new=births, before=before, pacer=pacer)
             walk.from_roots(*roots.targets(), avoid=own_parts())
             walk.leave_out(frozenset(mark.addresses()))
@@ -98,8 +110,8 @@ def live_windows(windows: int, seconds: float, budget: float, wait: Wait, rest: 
     return Windows(newborn, roots, windows, middle - middle_before, pacer.longest)
 
 
-def _lengths(budget: float, rest: float) -> Lengths:
-    walk = Walk(Budget(_MOST_OBJECTS, budget), pacer=Pacer(rest=rest))
+def _lengths(budget: float, pacer: Pacer) -> Lengths:
+    walk = Walk(Budget(_MOST_OBJECTS, budget), pacer=pacer)
     walk.from_roots(*find_roots().targets(), avoid=own_parts())
     return walk.lengths
 

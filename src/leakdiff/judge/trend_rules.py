@@ -83,9 +83,10 @@ def seen_too_short(case: Case) -> Opinion | None:
     version = case.version
     if witnesses.hours_missing(version) == 0:
         return None
-    seen = f"the longest of its processes was seen for {version.longest:.0f} h"
+    seen = f"the longest of its processes was seen for {_for(version.longest)}"
     if version.counts_units:
-        return Opinion(Verdict.INCONCLUSIVE, f"not enough data yet: {seen}, {version.hours_of_day} hours of the day")
+        of_day = f", {version.hours_of_day} hours of the day" if version.longest >= 1 else ""
+        return Opinion(Verdict.INCONCLUSIVE, f"not enough data yet: {seen}{of_day}")
     return Opinion(
         Verdict.INCONCLUSIVE,
         f"not enough data yet: {seen}, and without a count of units a shorter time than a day and a quarter "
@@ -231,6 +232,12 @@ def _per_day(trend: SeriesTrend) -> str:
     slope = trend.per_hour
     value, low, high = (_HOURS_A_DAY * rate / (1 << 20) for rate in (slope.value, slope.low, slope.high))
     return f"{value:.1f} MiB a day ({low:.1f} to {high:.1f})"
+
+
+def _for(hours: float) -> str:
+    if hours >= 1:
+        return f"{hours:.0f} h"
+    return f"{hours * 60:.0f} min" if hours * 60 >= 1 else "less than a minute"
 
 
 def _in_lives(course: Course) -> str:

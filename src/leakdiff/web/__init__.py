@@ -11,17 +11,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from leakdiff.web.aiohttp import aiohttp_app
     from leakdiff.web.asgi import asgi_app
+    from leakdiff.web.frameworks import aiohttp_routes, django_routes
     from leakdiff.web.middleware import count_requests
     from leakdiff.web.mounting import dispatch
     from leakdiff.web.server import serve
     from leakdiff.web.wsgi import wsgi_app
 
-__all__ = ["aiohttp_app", "asgi_app", "count_requests", "dispatch", "serve", "wsgi_app"]
+__all__ = [
+    "aiohttp_app",
+    "aiohttp_routes",
+    "asgi_app",
+    "count_requests",
+    "dispatch",
+    "django_routes",
+    "serve",
+    "wsgi_app",
+]
 _HOMES = {
     "aiohttp_app": "aiohttp",
+    "aiohttp_routes": "frameworks",
     "asgi_app": "asgi",
     "count_requests": "middleware",
     "dispatch": "mounting",
+    "django_routes": "frameworks",
     "serve": "server",
     "wsgi_app": "wsgi",
 }

@@ -6,13 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from leakdiff.web.app import Endpoint
 from leakdiff.web.asgi import check_length
 from leakdiff.web.messages import Request, Response, joined, undecoded
 from leakdiff.web.pool import Pool
-from leakdiff.web.refusals import Refused, TooLarge, TooSlow
+from leakdiff.web.refusals import BadParameter, Refused, TooLarge, TooSlow
 from leakdiff.web.settings import LOOPBACK, make_settings
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def aiohttp_app(
         monitor: The process's monitor, for history and trend; the endpoint neither starts nor stops it.
         token: Who sends it may look: `Authorization: Bearer TOKEN`, or any name with the token as password. Else
             ``LEAKDIFF_TOKEN``, else what the file named by ``LEAKDIFF_TOKEN_FILE`` holds.
-        hosts: Host names it answers to, without ports; ``["*"]`` where a proxy checks them.
+        hosts: Host names it answers to beside those of loopback, without ports; ``["*"]`` where a proxy checks them.
         knobs: The other settings by name, as for ``asgi_app``.
 
     Raises:
@@ -43,6 +44,10 @@ def aiohttp_app(
     app.router.add_route("*", "/{leakdiff:.*}", served.answer)
     app.router.add_route("*", "", served.answer)  # the prefix without its slash
     return app
+
+
+# What reading a body raises: the client went, or what it sends is not what its headers say.
+_BROKEN = (OSError, ClientPayloadError, HttpProcessingError, web.PayloadAccessError, web.RequestPayloadError)
 
 
 class _Served:
@@ -79,6 +84,8 @@ class _Served:
                         raise TooLarge("The body", settings.most_body)
         except TimeoutError:
             raise TooSlow(settings.body_timeout) from None
+        except _BROKEN:
+            raise BadParameter("body", "it broke off", "sent whole") from None  # for who is there to read it
         return body
 
 

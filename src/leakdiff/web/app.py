@@ -12,14 +12,16 @@ from urllib.parse import parse_qsl, quote
 
 import attrs
 
-from leakdiff.errors import LeakdiffError
-from leakdiff.watcher import told
+from leakdiff.capture.turns import quick_turns
 from leakdiff.web.accepting import preferred
 from leakdiff.web.audit import note
 from leakdiff.web.desk import Desk
 from leakdiff.web.guard import Guard
+from leakdiff.web.html import page_of
 from leakdiff.web.messages import Request, Response
-from leakdiff.web.refusals import Broken, Failed, NotThere, Refused, TooLarge
+from leakdiff.web.plain import text_of
+from leakdiff.web.preparing import prepare
+from leakdiff.web.refusals import NotThere, Refused, TooLarge, refusal_of
 from leakdiff.web.routing import FORMATS, MOST_QUERY, Asked, Format, find_route, read_given
 from leakdiff.web.settings import Settings
 from leakdiff.web.view import View
@@ -56,12 +58,16 @@ Find = Callable[[Request], Response]
 class Endpoint:
     """Answers requests.
 
+    To make one imports whatever answers and measurements need: half a second and about 25 MiB, once a process.
+
     Args:
         settings: What it was told.
         monitor: The process's monitor; None without one.
     """
 
     def __init__(self, settings: Settings, monitor: Monitor | None = None) -> None:
+        if settings.token is not None:  # else nobody will ask
+            prepare()
         self.settings, self._monitor = settings, monitor
         self._guard = Guard(settings)
         self._desks = {os.getpid(): Desk(settings, monitor)}
@@ -109,13 +115,14 @@ class Endpoint:
             response = self._tried(request, find, identity)
             return _dressed(request, response, ("Leakdiff-Process", _process_of(identity)))
         except Exception as error:  # noqa: BLE001 - whatever it is, the service must not notice
-            return _dressed(request, _refusal(request, _told(request, error)))
+            return _dressed(request, _refusal(request, refusal_of(error, request.path[:80])))
 
     def _tried(self, request: Request, find: Find, identity: Identity) -> Response:
         try:
-            return find(request)
+            with quick_turns():  # the service's threads shall not wait for ours
+                return find(request)
         except Exception as error:  # noqa: BLE001 - whatever it is, the service must not notice
-            refused = _told(request, error)
+            refused = refusal_of(error, request.path[:80])
         if _format_of(request) == "html":
             with suppress(Exception):  # then it is told as text
                 body = _page(_page_of_refusal(refused), request, identity)
@@ -162,14 +169,10 @@ def _told_as(view: View, format_: Format, request: Request, identity: Identity) 
             return _page(view, request, identity), _TYPES["html"]
         except ImportError:
             said = _NO_PAGES
-    from leakdiff.web.plain import text_of
-
     return _encoded(said + text_of(view, identity)), _TYPES["text"]
 
 
 def _page(view: View, request: Request, identity: Identity) -> bytes:
-    from leakdiff.web.html import page_of
-
     return _encoded(page_of(view, request.path, identity, request.query))
 
 
@@ -188,14 +191,6 @@ def _encoded(text: str) -> bytes:
 
 
 # -- telling a refusal -------------------------------------------------------------------------------
-
-
-def _told(request: Request, error: Exception) -> Refused:
-    if isinstance(error, Refused):
-        return error.with_traceback(None)  # which leads to the frame that keeps it
-    if isinstance(error, LeakdiffError):
-        return Failed.of(error)
-    return Broken(request.path[:80], told(error))
 
 
 def _refusal(request: Request, refused: Refused) -> Response:

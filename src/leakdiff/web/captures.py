@@ -10,6 +10,7 @@ import attrs
 from leakdiff import live
 from leakdiff.capture.collector import Collected, collect, tracked_about
 from leakdiff.capture.stacks import AllocationWindow, Reading
+from leakdiff.capture.turns import quick_turns
 from leakdiff.errors import CannotMeasure
 from leakdiff.model.report import Report
 from leakdiff.model.snapshot import Snapshot
@@ -22,7 +23,8 @@ _WORK, _REST = 0.002, 0.004  # seconds: what a walk works and rests by turns
 _OF_BUDGET = 0.5  # share of the time for a walk that it is expected to take at most, so that a slow machine has room
 _OF_A_BLOCK = 1.5e-6  # CPU seconds that a walk takes for an allocated block
 _OF_AN_OBJECT = 1e-6  # seconds that a full collection takes for an object
-_SAYS_EVERY = 0.25  # seconds
+_SAYS_EVERY = 0.25  # seconds; and who asks that it ends waits no longer
+_READING = 5.0  # seconds that it takes to name 30,000 stacks
 _ALMOST = 0.95
 
 
@@ -85,7 +87,7 @@ class _Walking:
         self._said = -1.0
 
     def note(self) -> bool:
-        """Say it, if it is time to; the walk asks whether to stop, and it shall not."""
+        """Say it, if it is time to; the walk asks whether to stop, and saying raises where it shall."""
         elapsed = time.monotonic() - self._began
         if elapsed - self._said >= _SAYS_EVERY:
             self._said = elapsed
@@ -129,7 +131,8 @@ def begin_watch(desk: Desk, seconds: float) -> Job:
     def work(say: Say) -> Outcome:
         progress = _Watching(say, seconds, planned.seconds)
         progress.walks("first")
-        return _of_watch(live.watch_with(seconds, WINDOWS, budget, progress.wait, planned.rest))
+        report = live.watch_with(seconds, WINDOWS, budget, progress.wait, rest=planned.rest, should_stop=progress.note)
+        return _of_watch(report)
 
     return desk.begin("watch", work, expected=seconds + 2 * planned.seconds)
 
@@ -142,11 +145,27 @@ class _Watching:
         self._window = seconds / (WINDOWS + 1)
         self._calls = 0
         self._waited = 0.0
+        self._walks = "", 0.0, 0.0  # which, and when it began and was last told of
 
     def walks(self, which: str) -> None:
         """Say that the heap is walked."""
-        walked = 0.0 if which == "first" else self._walk
-        self._tell(walked, f"walking the heap, the {which} of two times")
+        now = time.monotonic()
+        self._walks = which, now, now
+        self._tell_walk(0.0)
+
+    def note(self) -> bool:
+        """Say how far a walk is, if it is time to; it asks whether to stop, and saying raises where it shall."""
+        which, began, last = self._walks
+        now = time.monotonic()
+        if now - last >= _SAYS_EVERY:
+            self._walks = which, began, now
+            self._tell_walk(min(self._walk, now - began))
+        return False
+
+    def _tell_walk(self, walked: float) -> None:
+        which = self._walks[0]
+        before = 0.0 if which == "first" else self._walk
+        self._tell(before + walked, f"walking the heap, the {which} of two times")
 
     def wait(self, seconds: float) -> None:
         """Wait for a part of the watch."""
@@ -197,11 +216,12 @@ def begin_tracing(desk: Desk, seconds: float) -> Job:
     def work(say: Say) -> Outcome:
         with AllocationWindow() as window:
             waited = _trace(say, window, seconds)
-            say(_ALMOST, "reading what was allocated")
-            reading = window.read()
+            say(seconds / (seconds + _READING), "tracing is over; reading what was allocated")
+            with quick_turns():
+                reading = window.read()
         return _of_tracing(reading, window, waited, seconds)
 
-    return desk.begin("tracing", work, expected=seconds + 1.0)
+    return desk.begin("tracing", work, expected=seconds + _READING)
 
 
 def _trace(say: Say, window: AllocationWindow, seconds: float) -> float:
@@ -212,7 +232,7 @@ def _trace(say: Say, window: AllocationWindow, seconds: float) -> float:
     """
     began = time.monotonic()
     while (waited := time.monotonic() - began) < seconds and not window.is_full:
-        say(_ALMOST * waited / seconds, f"tracing allocations, {waited:.0f} of {seconds:.0f} s")
+        say(waited / (seconds + _READING), f"tracing allocations, {waited:.0f} of {seconds:.0f} s")
         time.sleep(min(_SAYS_EVERY, seconds - waited))
     if not window.is_on:
         raise CannotMeasure("What was allocated", "somebody else stopped tracemalloc", "Trace again.")

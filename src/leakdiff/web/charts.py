@@ -10,7 +10,7 @@ import attrs
 from leakdiff.web.view import Chart, Points
 
 WIDTH, HEIGHT, _MARGIN = 600.0, 120.0, 4.0
-_MOST = 240  # points that are drawn: a page of fifty lines must stay small
+MOST = 240  # points that are drawn: a page of fifty lines must stay small
 _LEAST_SPAN = 0.05  # of the highest value: what moves by less looks flat, as it is
 
 
@@ -43,7 +43,7 @@ def draw(chart: Chart) -> Drawing:
     if not points:
         return Drawing(said=chart.said)
     values = [value for _, value in points]
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in _placed(tuple(_thinned(points))))
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in _placed(thinned(points, MOST)))
     bottom = f"{HEIGHT:.1f}"
     return Drawing(
         line=line,
@@ -61,16 +61,21 @@ def _whole(value: float) -> float:
     return int(value) if value == int(value) else value
 
 
-def _thinned(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """Yield the lowest and the highest point of each stretch, so that no spike is lost."""
-    if len(points) <= _MOST:
-        yield from points
-        return
-    step = math.ceil(2 * len(points) / _MOST)
-    for begin in range(0, len(points), step):
-        stretch = points[begin : begin + step]
-        ends = {min(stretch, key=lambda point: point[1]), max(stretch, key=lambda point: point[1])}
-        yield from sorted(ends)
+def thinned(points: Sequence[tuple[float, float]], most: int) -> Points:
+    """Return so many points at most: the first, the last, and the lowest and the highest of each stretch between.
+
+    Points at even steps would lose the spikes.
+
+    Args:
+        points: Times and finite values, in their order.
+        most: How many, 4 or more.
+    """
+    if len(points) <= most:
+        return tuple(points)
+    step = math.ceil((len(points) - 2) / ((most - 2) // 2))
+    stretches = (range(begin, min(begin + step, len(points) - 1)) for begin in range(1, len(points) - 1, step))
+    kept = (sorted({pick(stretch, key=lambda at: points[at][1]) for pick in (min, max)}) for stretch in stretches)
+    return (points[0], *(points[at] for stretch in kept for at in stretch), points[-1])
 
 
 def _placed(points: Points) -> Iterator[tuple[float, float]]:

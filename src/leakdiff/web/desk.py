@@ -19,7 +19,7 @@ from leakdiff.model.snapshot import Identity, Snapshot
 from leakdiff.model.trend import Point, Trend
 from leakdiff.web.discretion import discreet_profile, discreet_report, discreet_snapshot, masked
 from leakdiff.web.jobs import Job, Jobs, Outcome, Say
-from leakdiff.web.refusals import NotKnown, NotMeasured
+from leakdiff.web.refusals import Failed, NotKnown, NotMeasured, NotReady, Refused, refusal_of
 from leakdiff.web.routebook import RouteBook
 from leakdiff.web.settings import Settings
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from leakdiff.monitor import Monitor
 
 _TREND_AGE = 300.0  # seconds at most that a trend is shown again before it is computed anew
+_FAILURE_AGE = 10.0  # seconds at most that a failure is told again before it is tried anew
 _TREND_REST = 50.0  # times what it took to compute it
 
 
@@ -47,13 +48,26 @@ class Seen:
     report: Report
 
 
+@attrs.frozen
+class _Judged:
+    """A trend or why there is none, and until when, on a clock that never jumps, it is told again."""
+
+    until: float
+    found: Trend | Refused
+
+    def told(self) -> Trend:
+        if isinstance(self.found, Refused):
+            raise Failed.of(self.found)  # a new one, for it keeps the frames that it goes through
+        return self.found
+
+
 class Desk:
     """One process's part of an endpoint; a forked child begins another.
 
     What it keeps and gives has no source lines, no literals of them and no piece of a key: no view can tell them.
 
     Attributes:
-        settings: What the endpoint was told.
+        settings: What the endpoint was told; the service is the monitor's where nothing else was said.
         monitor: The process's monitor; None without one.
         jobs: Its measurements.
         pid: The process.
@@ -61,14 +75,14 @@ class Desk:
     """
 
     def __init__(self, settings: Settings, monitor: Monitor | None) -> None:
-        self.settings, self.monitor = settings, monitor
+        self.settings, self.monitor = _named(settings, monitor), monitor
         self.pid = os.getpid()
         self.jobs = Jobs(cooldown=settings.cooldown, most=settings.most_kept)
         self.routes = RouteBook(monitor)
         self._lock = threading.Lock()
         self._trending = threading.Lock()
         self._snapshots: OrderedDict[str, Snapshot] = OrderedDict()
-        self._trend: tuple[float, Trend] | None = None
+        self._trend: _Judged | None = None
 
     def identity(self) -> Identity:
         """Say which process this is: with several workers, each answer may come from another."""
@@ -123,8 +137,13 @@ class Desk:
         if watched is not None and (own is None or watched.taken.utc > own.snapshot.taken.utc):
             return Kept("monitor", watched)
         if own is None:
-            raise NotMeasured("The heap", "Take a snapshot first: POST snapshot.")
+            raise NotMeasured("The heap", self.under_way("snapshot") or "Take a snapshot first: POST snapshot.")
         return own
+
+    def under_way(self, kind: str) -> str:
+        """Say where a measurement of this kind is under way; nothing where none is."""
+        running = self.jobs.running()
+        return f"One is under way: jobs/{running.id}." if running is not None and running.kind == kind else ""
 
     def _latest_of_monitor(self) -> Snapshot | None:
         found = self.monitor.latest(deep=True) if self.monitor is not None else None
@@ -193,24 +212,38 @@ class Desk:
             raise NotKnown("profile", job[:80], "A job of POST tracing has one once it is done.")
         return outcome.profile
 
+    def traced(self) -> tuple[Job, Profile] | None:
+        """Return the latest tracing that has its profile; None if none is kept."""
+        found = ((job, job.outcome.profile) for job in self.jobs.all() if job.outcome is not None)
+        return next(((job, profile) for job, profile in found if profile is not None), None)
+
     # -- history -----------------------------------------------------------------------------------
 
     def trend(self) -> Trend:
         """Return what the monitor's history amounts to; the longer that takes, the more seldom it is computed anew.
 
+        Nobody waits for another who computes it: all threads that answer could be held up by one slow store.
+
         Raises:
+            Failed: If the monitor's store cannot be read, with the slug of the reason.
             NotMeasured: If there is no monitor.
-            StoreUnusable: If its store cannot be read.
+            NotReady: If it is being computed for the first time.
         """
         if self.monitor is None:
             raise NotMeasured("History", "It takes a monitor: asgi_app(monitor=leakdiff.Monitor(...)).")
-        with self._trending:  # whoever comes meanwhile is shown the same one
-            began = time.monotonic()
-            if self._trend is None or began >= self._trend[0]:
-                found = self.monitor.trend()
-                ended = time.monotonic()
-                self._trend = ended + min(_TREND_AGE, _TREND_REST * (ended - began)), found
-            return self._trend[1]
+        last = self._trend
+        if last is not None and time.monotonic() < last.until:
+            return last.told()
+        if not self._trending.acquire(blocking=False):
+            if last is None:
+                raise NotReady("The trend")
+            return last.told()
+        try:
+            if self._trend is None or self._trend is last:  # else another was faster
+                self._trend = _judged(self.monitor)
+            return self._trend.told()
+        finally:
+            self._trending.release()
 
     def series(self) -> list[str]:
         """Return the names of all series in the monitor's store; none without a monitor.
@@ -233,6 +266,30 @@ class Desk:
         if self.monitor is None:
             return []
         return self.monitor.store().points(series, time.time() - seconds if seconds is not None else None)
+
+
+def _named(settings: Settings, monitor: Monitor | None) -> Settings:
+    """Return settings that name the service: what was told the monitor need not be told twice."""
+    if monitor is None:
+        return settings
+    known = monitor.identity()
+    return attrs.evolve(
+        settings,
+        service=settings.service if settings.service is not None else known.service or None,
+        version=settings.version if settings.version is not None else known.version or None,
+        revision=settings.revision if settings.revision is not None else known.revision or None,
+    )
+
+
+def _judged(monitor: Monitor) -> _Judged:
+    """Return what a monitor's history amounts to, or why that cannot be said: a store may be anybody's."""
+    began, longest = time.monotonic(), _TREND_AGE
+    try:
+        found: Trend | Refused = monitor.trend()
+    except Exception as error:  # noqa: BLE001 - see above
+        found, longest = refusal_of(error, "The trend"), _FAILURE_AGE
+    ended = time.monotonic()
+    return _Judged(ended + min(longest, _TREND_REST * (ended - began)), found)
 
 
 def _sharing(snapshot: Snapshot, before: Snapshot) -> Snapshot:

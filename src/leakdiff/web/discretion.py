@@ -39,8 +39,16 @@ def discreet_snapshot(snapshot: Snapshot) -> Snapshot:
 
 
 def discreet_profile(profile: Profile) -> Profile:
-    """Return a profile without source lines."""
-    samples = (attrs.evolve(sample, stack=tuple(_site(site) for site in sample.stack)) for sample in profile.samples)
+    """Return a profile without source lines; one that has none, as those read here, is returned as it is.
+
+    A stack has up to 32 lines and a profile 30,000 stacks: copies of lines would take a hundred times as much memory.
+    """
+    lines = {site: _site(site) for sample in profile.samples for site in sample.stack if site.code}
+    if not lines:
+        return profile
+    samples = (
+        attrs.evolve(sample, stack=tuple(lines.get(site, site) for site in sample.stack)) for sample in profile.samples
+    )
     return attrs.evolve(profile, samples=tuple(samples))
 
 
@@ -100,7 +108,7 @@ def _code_site(found: CodeSite) -> CodeSite:
 
 
 def _site(site: _Site) -> _Site:
-    return site if site is None else attrs.evolve(site, code="")
+    return site if site is None or not site.code else attrs.evolve(site, code="")
 
 
 def _bound(bound: Bound | None) -> Bound | None:

@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 
@@ -21,7 +21,10 @@ from leakdiff.model.snapshot import Snapshot
 from leakdiff.watcher import told
 from leakdiff.web.refusals import Busy, NotKnown, TooOften
 
-State = Literal["running", "done", "failed"]
+State = Literal["running", "done", "failed", "stopped"]
+
+MOST_SAMPLES = 60_000  # of all profiles that are kept: each takes half a kilobyte, for its stack
+_GONE = ("profile", "no longer kept: later ones took its place")
 
 
 @attrs.frozen(kw_only=True)
@@ -58,6 +61,7 @@ class Job:
         ended: UTC seconds; None while it runs.
         slug: Of the error, if it failed.
         outcome: What it found, if it is done.
+        is_stopping: Whether somebody has asked that it ends.
     """
 
     id: str
@@ -70,6 +74,7 @@ class Job:
     ended: float | None = None
     slug: str = ""
     outcome: Outcome | None = None
+    is_stopping: bool = False
 
     @property
     def left(self) -> float:
@@ -77,7 +82,11 @@ class Job:
         return max(1.0, self.began + self.expected - time.time())
 
 
-Say = Callable[[float, str], None]  # tells how far it is, from 0 to 1, and what is happening
+class Stopped(Exception):
+    """Somebody asked that a measurement ends."""
+
+
+Say = Callable[[float, str], None]  # tells how far it is, from 0 to 1, and what is happening; raises Stopped
 Work = Callable[[Say], Outcome]
 
 
@@ -96,7 +105,7 @@ class Jobs:
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._jobs: OrderedDict[str, Job] = OrderedDict()
-        self._running: str | None = None
+        self._running: Job | None = None  # in _jobs as well, if it is kept
         self._free_from = float("-inf")
 
     def begin(self, kind: str, work: Work, *, expected: float) -> Job:
@@ -115,9 +124,20 @@ class Jobs:
         thread = threading.Thread(target=self._run, args=(job.id, work), name="leakdiff-web-job", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # no thread can be started here
+        except BaseException as error:
             self._end(job.id, state="failed", said="no thread could be started", slug="cannot-measure")
+            if not isinstance(error, RuntimeError | MemoryError):  # such as Ctrl-C
+                raise
         return self.get(job.id)
+
+    def stop(self, name: str) -> Job:
+        """Ask that a job ends; it does when it next says how far it is, and one that has ended stays as it is.
+
+        Raises:
+            NotKnown: If it is not kept here.
+        """
+        self._change(name, is_stopping=True)
+        return self.get(name)
 
     @contextmanager
     def turn(self, kind: str, *, expected: float = 1.0) -> Iterator[None]:
@@ -126,13 +146,12 @@ class Jobs:
         Raises:
             Busy: If one is under way.
         """
-        job = self._admit(kind, expected, is_kept=False)
+        self._admit(kind, expected, is_kept=False)
         try:
             yield
         finally:
             with self._lock:
                 self._running = None
-                del self._jobs[job.id]
 
     def get(self, name: str) -> Job:
         """Return a job by its id.
@@ -148,7 +167,8 @@ class Jobs:
             raise NotKnown(
                 "job",
                 name[:80],
-                f"It belongs to the worker with pid {pid[:10]}; this one has {self.pid}. Ask again: another worker may answer."
+                f"It belongs to the worker with pid {pid[:10]}; this one has {self.pid}. Ask again: another worker may "
+                "answer."
                 if is_other
                 else f"It keeps the last {self._most}, and none of before a restart.",
             )
@@ -162,42 +182,71 @@ class Jobs:
     def running(self) -> Job | None:
         """Return the one under way."""
         with self._lock:
-            return self._jobs[self._running] if self._running is not None else None
+            return self._running
 
     def _admit(self, kind: str, expected: float, *, is_kept: bool = True) -> Job:
         with self._lock:
-            if self._running is not None:
-                running = self._jobs[self._running]
+            running = self._running
+            if running is not None:
                 raise Busy(running.kind, running.id, running.left)
             now = self._clock()
             if is_kept and now < self._free_from:
-                raise TooOften(f"A {kind}", self._free_from - now)
+                last = next(reversed(self._jobs.values()))
+                raise TooOften(f"A {kind}", self._free_from - now, after=f"the last measurement ({last.kind})")
             name = f"{self.pid}-{next(self._numbers)}-{secrets.token_hex(4)}"
             job = Job(id=name, kind=kind, began=time.time(), expected=expected)
-            self._jobs[name], self._running = job, name
+            self._running = job
+            if is_kept:
+                self._jobs[name] = job
             while len(self._jobs) > self._most:
                 self._jobs.popitem(last=False)
             return job
 
     def _run(self, name: str, work: Work) -> None:
         def say(share: float, said: str) -> None:
-            self._change(name, share=min(1.0, max(0.0, share)), said=said)
+            if self._change(name, share=min(1.0, max(0.0, share)), said=said):
+                raise Stopped
 
         try:
             outcome = work(say)
+        except Stopped:
+            self._end(name, state="stopped", said="it was stopped, and nothing of it is kept")
         except BaseException as error:  # noqa: BLE001 - whatever it is, the service must not notice
             slug = error.slug if isinstance(error, LeakdiffError) else "view-failed"
             self._end(name, state="failed", said=told(error), slug=slug)
-            return
-        self._end(name, state="done", said=outcome.said, share=1.0, outcome=outcome)
+        else:
+            self._end(name, state="done", said=outcome.said, share=1.0, outcome=outcome)
 
-    def _end(self, name: str, **changes: object) -> None:
-        self._change(name, ended=time.time(), **changes)
+    def _change(self, name: str, **changes: Any) -> bool:
+        """Change a job that runs, and tell whether it is to end."""
         with self._lock:
-            self._running = None
-            self._free_from = self._clock() + self._cooldown
+            return self._changed(name, changes).is_stopping if self._is_running(name) else False
 
-    def _change(self, name: str, **changes: object) -> None:
+    def _end(self, name: str, **changes: Any) -> None:
+        """End a job, and let the next begin: who sees that it has ended can begin another."""
         with self._lock:
-            if name in self._jobs:
-                self._jobs[name] = attrs.evolve(self._jobs[name], **changes)  # type: ignore[arg-type]
+            if self._is_running(name):
+                self._changed(name, {**changes, "ended": time.time()})
+                self._running = None
+                self._free_from = self._clock() + self._cooldown
+                self._thin_out()
+
+    def _is_running(self, name: str) -> bool:
+        return name in self._jobs and self._running is not None and self._running.id == name
+
+    def _changed(self, name: str, changes: dict[str, Any]) -> Job:
+        job = self._running = self._jobs[name] = attrs.evolve(self._jobs[name], **changes)
+        return job
+
+    def _thin_out(self) -> None:
+        """Let go of the oldest profiles where there is more than can be kept; the latest stays, however large."""
+        samples, is_latest = 0, True
+        for name, job in reversed(self._jobs.items()):
+            outcome = job.outcome
+            if outcome is None or outcome.profile is None:
+                continue
+            samples += len(outcome.profile.samples)
+            if samples > MOST_SAMPLES and not is_latest:
+                thinned = attrs.evolve(outcome, profile=None, facts=(*outcome.facts, _GONE))
+                self._jobs[name] = attrs.evolve(job, outcome=thinned)
+            is_latest = False

@@ -7,6 +7,7 @@ segment of a path is never kept unless somebody who wrote the program named it. 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -22,8 +23,9 @@ Told = Mapping[str, Any]  # a scope of ASGI, or an environ of WSGI
 Namer = Callable[[Told], object]
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "WEBSOCKET"))
-_MOST_NAMES = 1_000
+_MOST_NAMES = 400  # twice as many as routes are kept
 _LONGEST = 120
+_LONGEST_READ = 400  # of a pattern as the framework or the program says it; what is kept must not grow with a path
 _WORD = re.compile(r"[a-z][a-z_-]{0,31}")
 # {id:int} of Starlette, <int:id> of Django and werkzeug, (?P<id>[0-9]+) of Django's re_path.
 _PLACEHOLDERS = (
@@ -43,7 +45,7 @@ def tidy(pattern: str) -> str:
 
 
 class Names:
-    """Names of routes, made once each.
+    """Names of routes.
 
     Args:
         route: What the program says its routes are: a list of patterns such as ``/rides/{id}``, or a callable that
@@ -52,26 +54,33 @@ class Names:
 
     def __init__(self, route: Namer | Iterable[str] | None) -> None:
         self._told = route if callable(route) else _among(route) if route is not None else None
-        self._names: dict[tuple[str, str | None], str] = {}
+        self._is_made_up = callable(route)  # by whoever asks, it may be: a list and a framework have an end
 
-    def name(self, method: object, pattern: str | None, request: Told) -> str:
+    def name(self, method: object, pattern: str | None, request: Told, *, is_missing: bool = False) -> str:
         """Return the name of a request's route.
 
         Args:
             method: As the client sent it.
             pattern: As the framework says.
             request: Its scope or environ.
+            is_missing: Whether it was answered 404: then a callable is not asked, for whoever scans a service would
+                make up as many routes as there are paths.
         """
-        if self._told is not None:
+        if self._told is not None and not (is_missing and self._is_made_up):
             own = self._told(request)
             pattern = own if type(own) is str else pattern
-        key = (method if type(method) is str and method in _METHODS else "OTHER", pattern)
-        found = self._names.get(key)
-        if found is None:
-            found = f"{key[0]} {tidy(pattern) if pattern is not None else UNNAMED}"
-            if len(self._names) < _MOST_NAMES:
-                self._names[key] = found
-        return found
+        return plain_name(method, pattern)
+
+
+def plain_name(method: object, pattern: str | None) -> str:
+    """Return the name of a route by its pattern; a method that a client made up is not told."""
+    known = method if type(method) is str and method in _METHODS else "OTHER"
+    return _named(known, pattern[:_LONGEST_READ] if pattern is not None else None)
+
+
+@functools.lru_cache(maxsize=_MOST_NAMES)
+def _named(method: str, pattern: str | None) -> str:
+    return f"{method} {tidy(pattern) if pattern is not None else UNNAMED}"
 
 
 def _among(patterns: Iterable[str]) -> Namer:

@@ -10,12 +10,12 @@ from urllib.parse import unquote
 
 from leakdiff.model.snapshot import Identity
 from leakdiff.render.plain import printable
-from leakdiff.web.cells import AMOUNTS, amount, moment
+from leakdiff.web.cells import amount, moment
+from leakdiff.web.columns import GAP, NOTHING, table_lines
 from leakdiff.web.view import (
     Block,
     Cell,
     Chart,
-    Column,
     Facts,
     Findings,
     Form,
@@ -29,14 +29,10 @@ from leakdiff.web.view import (
 )
 
 _WIDTH = 120
-_GAP = "  "
-_LEAST_TEXT, _LEAST_OTHER = 16, 24  # columns that are left of a text, and of what should be a number or a time
-_CUT = "…"
 _LEVELS = "▁▂▃▄▅▆▇█"
 _SPARKS, _SPARKS_ALONE = 12, 48
 _NAMES = 16  # columns of a fact's name, if none is longer
 _BAR = 30
-_NOTHING = "-"
 
 
 def text_of(view: View, identity: Identity) -> str:
@@ -98,16 +94,16 @@ def _lines(block: Table | Facts | Text | Findings | Steps) -> Iterator[str]:
 def _facts(block: Facts) -> Iterator[str]:
     width = max([_NAMES, *(len(printable(name)) for name, _ in block.rows)])
     for name, cell in block.rows:
-        told = _alone(cell)
-        for at, line in enumerate(_wrapped(told, width + len(_GAP))):
-            yield f"{printable(name) if at == 0 else '':<{width}}{_GAP}{line}"
+        told = _alone(cell, name)
+        for at, line in enumerate(_wrapped(told, width + len(GAP))):
+            yield f"{printable(name) if at == 0 else '':<{width}}{GAP}{line}"
 
 
-def _alone(cell: Cell) -> str:
-    """Return a cell that has a line to itself: there is room for all of it."""
+def _alone(cell: Cell, name: str) -> str:
+    """Return a cell that has a line to itself: there is room for all of it, and its name need not be said again."""
     if isinstance(cell, Chart):
         return _chart(cell, _SPARKS_ALONE, said=printable(cell.said))
-    return _link(cell, is_alone=True) if isinstance(cell, Link) else _cell(cell, "text")
+    return _link(cell, beside=name) if isinstance(cell, Link) else _cell(cell, "text")
 
 
 def _wrapped(text: str, taken: int = 0) -> list[str]:
@@ -120,14 +116,14 @@ def _steps(block: Steps) -> Iterator[str]:
     labels = [printable(label.strip()) for label, _ in block.steps]
     width = max(map(len, labels), default=0)
     for at, (label, (_, kind)) in enumerate(zip(labels, block.steps, strict=True)):
-        owner = f"{_GAP}<- the owner" if at == block.owner else ""
-        yield f"{label:<{width}}{_GAP}{printable(kind)}{owner}"
+        owner = f"{GAP}<- the owner" if at == block.owner else ""
+        yield f"{label:<{width}}{GAP}{printable(kind)}{owner}"
 
 
 def _form(block: Form) -> Iterator[str]:
     inputs = "&".join(f"{part.name}={part.value}" for part in block.inputs)
     query = f"?{inputs}" if inputs else ""
-    yield printable(f"{block.method.upper()} {block.to.removeprefix('/')}{query}{_GAP}{block.label}")
+    yield printable(f"{block.method.upper()} {block.to.removeprefix('/')}{query}{GAP}{block.label}")
     yield from (f"  {line}" for line in _wrapped(block.said))
 
 
@@ -143,46 +139,10 @@ def _table(block: Table) -> Iterator[str]:
     if not block.rows:
         yield printable(block.empty)
         return
-    shown = [[_cell(cell, column.kind) for cell, column in zip(row, block.columns, strict=True)] for row in block.rows]
-    used = [at for at in range(len(block.columns)) if at == 0 or any(row[at] != _NOTHING for row in shown)]
-    columns = [block.columns[at] for at in used]
-    rows = [[printable(column.name) for column in columns], *([row[at] for at in used] for row in shown)]
-    widths = _widths(columns, rows)
-    for row in rows:
-        yield _GAP.join(_placed(*placed) for placed in zip(row, widths, columns, strict=True)).rstrip()
+    rows = [[_cell(cell, column.kind) for cell, column in zip(row, block.columns, strict=True)] for row in block.rows]
+    yield from table_lines(block.columns, rows, _WIDTH - 2)
     if block.left_out:
         yield f"and {block.left_out:,} more"
-
-
-def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
-    """Return how wide each column is; texts give way until the table fits, the widest first, and the first column last.
-
-    The first column has the names, by which a line is found elsewhere.
-    """
-    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-    least = [_LEAST_TEXT if column.kind in ("text", "code") else _LEAST_OTHER for column in columns]
-    room = _WIDTH - 2 - len(_GAP) * (len(widths) - 1)
-    while (surplus := sum(widths) - room) > 0:
-        too_wide = [at for at in range(1, len(widths)) if widths[at] > least[at]]
-        if not too_wide:
-            widths[0] = max(_LEAST_TEXT, widths[0] - surplus)
-            break
-        widths[max(too_wide, key=lambda at: widths[at])] -= 1
-    return widths
-
-
-def _placed(cell: str, width: int, column: Column) -> str:
-    if len(cell) > width:
-        return cut(cell, width)
-    return cell.rjust(width) if column.kind in AMOUNTS else cell.ljust(width)
-
-
-def cut(text: str, width: int) -> str:
-    """Return a text that is no longer than a width: of one that is, the middle goes, for both ends tell more."""
-    if len(text) <= width:
-        return text
-    end = (width - len(_CUT)) * 2 // 3  # a path tells most by its end
-    return f"{text[: width - len(_CUT) - end]}{_CUT}{text[len(text) - end :]}"
 
 
 # -- cells -----------------------------------------------------------------------------------------
@@ -191,7 +151,7 @@ def cut(text: str, width: int) -> str:
 def _cell(cell: Cell, kind: Kind) -> str:
     match cell:
         case None | "":
-            return _NOTHING
+            return NOTHING
         case Link():
             return _link(cell)
         case Chart():
@@ -204,21 +164,27 @@ def _cell(cell: Cell, kind: Kind) -> str:
 
 def _number(value: float, kind: Kind) -> str:
     if not math.isfinite(value):
-        return _NOTHING
+        return NOTHING
     return moment(value) if kind == "time" else amount(value, kind)
 
 
-def _link(link: Link, *, is_alone: bool = False) -> str:
-    """Return what to ask for where that begins with the text or there is room for both, else the text."""
+def _link(link: Link, *, beside: str | None = None) -> str:
+    """Return what to ask for where that begins with the text or there is room for both, else the text.
+
+    Args:
+        link: What leads somewhere.
+        beside: The name of the fact it is; None in a table, where there is less room.
+    """
     text, to = printable(link.text), printable(link.to).removeprefix("/")
-    if text in (to, to.rpartition("/")[2].partition("?")[0]):
+    path = to.partition("?")[0]
+    if text in (to, path, path.rpartition("/")[2]) or (beside is not None and link.text in beside):
         return to
-    return text if link.text in unquote(link.to) and not is_alone else f"{text}: {to}"
+    return text if link.text in unquote(link.to) and beside is None else f"{text}, at {to}"
 
 
 def _chart(chart: Chart, width: int = _SPARKS, said: str = "") -> str:
     drawn = sparkline([value for _, value in chart.points], width)
-    return f"{drawn}{_GAP}{said}".strip() or _NOTHING
+    return f"{drawn}{GAP}{said}".strip() or NOTHING
 
 
 def sparkline(values: Sequence[float], width: int) -> str:

@@ -13,6 +13,7 @@ from leakdiff.errors import (
     StoreUnusable,
     UnsupportedInterpreter,
 )
+from leakdiff.watcher import told
 
 _STATUSES: tuple[tuple[type[LeakdiffError], int], ...] = (
     (SnapshotNotFound, 404),
@@ -70,6 +71,19 @@ class NotMeasured(Refused):
         super().__init__(f"{what} is not known yet. {todo}")
 
 
+class NotReady(Refused):
+    """What was asked for is being computed, for somebody who asked before."""
+
+    slug = "not-ready"
+    status = 503
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} is being computed, for somebody who asked before. Try again in a few seconds.",
+            (("Retry-After", "5"),),
+        )
+
+
 class BadToken(Refused):
     """The request carries no token, or another than the one configured."""
 
@@ -92,8 +106,8 @@ class BadHost(Refused):
 
     def __init__(self) -> None:
         super().__init__(
-            "This host name is not on the list of those the endpoint answers to: add it to hosts= (loopback names are "
-            "allowed by default)."
+            "This host name is not on the list of those the endpoint answers to: add it to hosts= (loopback names "
+            "are always on it)."
         )
 
 
@@ -149,11 +163,9 @@ class TooOften(Refused):
     slug = "too-often"
     status = 429
 
-    def __init__(self, what: str, seconds: float) -> None:
+    def __init__(self, what: str, seconds: float, *, after: str = "the last") -> None:
         retry = max(1, round(seconds + 0.5))
-        super().__init__(
-            f"{what} came too soon after the last. Try again in {retry} s.", (("Retry-After", str(retry)),)
-        )
+        super().__init__(f"{what} came too soon after {after}. Try again in {retry} s.", (("Retry-After", str(retry)),))
 
 
 class TooLarge(Refused):
@@ -196,5 +208,18 @@ class Failed(Refused):
         """Say what an error of leakdiff's other parts says."""
         made = cls(str(error))
         made.slug = error.slug
-        made.status = next((status for kind, status in _STATUSES if isinstance(error, kind)), cls.status)
+        usual = error.status if isinstance(error, Refused) else cls.status
+        made.status = next((status for kind, status in _STATUSES if isinstance(error, kind)), usual)
         return made
+
+
+def refusal_of(error: Exception, what: str) -> Refused:
+    """Return how an error is answered, without the frames that it went through.
+
+    Args:
+        error: What was raised.
+        what: What could not be shown, for an error that is not one of leakdiff's.
+    """
+    if isinstance(error, Refused):
+        return error.with_traceback(None)  # which leads to the frame that keeps it
+    return Failed.of(error) if isinstance(error, LeakdiffError) else Broken(what, told(error))

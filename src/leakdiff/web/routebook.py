@@ -31,6 +31,7 @@ class RouteBook:
     def __init__(self, monitor: Monitor | None = None) -> None:
         self._monitor = monitor
         self._follower = RouteFollower()
+        self._accused: frozenset[str] = frozenset()
 
     @property
     def is_counting(self) -> bool:
@@ -44,8 +45,13 @@ class RouteBook:
 
     @property
     def failures(self) -> int:
-        """How often a request's route could not be told, because the program's own callable failed."""
+        """How often our own work at a request failed; the request did not."""
         return LEDGER.failures
+
+    @property
+    def nameless(self) -> int:
+        """How often a request's route could not be told, because the program's own callable failed."""
+        return LEDGER.nameless
 
     def costs(self) -> tuple[RouteCost, ...]:
         """Return what is known of each route, the busiest first."""
@@ -56,7 +62,9 @@ class RouteBook:
         self._follower.follow(paths)
 
     def follow_report(self, report: Report) -> None:
-        """Follow the owners that a report says grow."""
+        """Follow the owners that a report says grow, and remember which of them it accuses."""
+        accused = (found.owner for found in report.findings if found.verdict in ACCUSING)
+        self._accused = frozenset(owner for owner in accused if owner)
         self.follow(found.owner for found in report.findings if found.owner and found.verdict in _FOLLOWED)
 
     def follow_monitor(self) -> None:
@@ -67,10 +75,16 @@ class RouteBook:
             self.follow([*known, *(tally.name for tally in latest.watched)])
 
     def owners(self) -> tuple[OwnerByRoute, ...]:
-        """Return which route grows which owner, for those that are followed and grow, the most told first."""
+        """Return which route grows which owner: what was accused first, then what else is followed and grows."""
         found = [self.by_owner(path) for path in self._follower.owners]
-        grown = [one for one in found if one.gained > 0 or not one.readings]
-        return tuple(sorted(grown, key=lambda one: (not one.rates, -one.gained, one.owner)))
+        shown = [one for one in found if one.gained > 0 or self.is_accused(one.owner)]
+        return tuple(
+            sorted(shown, key=lambda one: (not self.is_accused(one.owner), not one.rates, -one.gained, one.owner))
+        )
+
+    def is_accused(self, owner: str) -> bool:
+        """Tell whether the latest report says that an owner leaks; others that grow may be filling up to a bound."""
+        return owner in self._accused
 
     def totals(self) -> tuple[OwnerByRoute, ...]:
         """Return which route grows the process, whoever holds it."""
@@ -84,7 +98,3 @@ class RouteBook:
         if not all(part.isidentifier() for part in path.split(".")):
             return OwnerByRoute(owner=path, why_not=_NO_NAMES)
         return owner_by_route(path, self._follower.readings())
-
-    def stop(self) -> None:
-        """Take no further readings."""
-        self._follower.stop()

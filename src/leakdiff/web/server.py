@@ -23,10 +23,12 @@ from leakdiff.web.wsgi import WsgiApp
 if TYPE_CHECKING:
     from leakdiff.monitor import Monitor
 
-_MOST_CLIENTS = 16  # connections at a time; further ones wait
-_READING = 10.0  # seconds that a client may take to send a request, and to read the answer
+_MOST_CLIENTS = 16  # connections at a time; for a further one the oldest that has asked nothing yet is closed
+_MOST_CLOSING = 16  # of those, threads that have not noticed yet
+_ASKING = 2.0  # seconds that a client may take to send a request's first line and headers
+_READING = 10.0  # seconds that a client may take to send the body, and to read the answer
 _LINGERING = 1.0  # seconds that a client may take to send the rest of what is refused
-_TURN = 1.0  # seconds that a further connection waits
+_TURN = 1.0  # seconds that a further connection waits where all of them are being answered
 _POLL = 0.1  # seconds that close() may take
 _MOST_LINE = 65_536  # bytes of a request's first line
 
@@ -109,7 +111,8 @@ class _Listener(socketserver.ThreadingMixIn, WSGIServer):
 
     def __init__(self, host: str, port: int, app: WsgiApp) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._free = threading.BoundedSemaphore(_MOST_CLIENTS)
+        self._free = threading.BoundedSemaphore(_MOST_CLIENTS + _MOST_CLOSING)
+        self._callers = _Callers(_MOST_CLIENTS)
         super().__init__((host, port), _Client)
         self.app = app
 
@@ -120,8 +123,9 @@ class _Listener(socketserver.ThreadingMixIn, WSGIServer):
         self.setup_environ()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread, if one is free soon."""
-        if not self._free.acquire(timeout=_TURN):
+        """Answer in a thread, if one is free soon: who connects and asks nothing keeps nobody out."""
+        if not self._callers.admit(request, _TURN) or not self._free.acquire(timeout=_TURN):
+            self._callers.forget(request)
             self.shutdown_request(request)
             return
         thread = threading.Thread(
@@ -131,17 +135,64 @@ class _Listener(socketserver.ThreadingMixIn, WSGIServer):
             thread.start()
         except RuntimeError:  # no thread can be started here
             self._free.release()
+            self._callers.forget(request)
             self.shutdown_request(request)
+
+    def heard(self, request: socket.socket) -> None:
+        """Note that a connection has asked for something, and is not to be closed for another."""
+        self._callers.heard(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Answer, then let the next one in."""
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self._callers.forget(request)
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: what a client does wrong is nothing that the program should print."""
+
+
+class _Callers:
+    """The connections there are, and which of them have asked nothing yet, the oldest first.
+
+    Args:
+        most: How many there may be.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._changed = threading.Condition()
+        self._silent: dict[socket.socket, None] = {}
+        self._asking: set[socket.socket] = set()
+
+    def admit(self, connection: socket.socket, seconds: float) -> bool:
+        """Let a connection in; for it another one is closed that has asked nothing, or waited for so long."""
+        with self._changed:
+            if len(self._silent) + len(self._asking) >= self._most and self._silent:
+                oldest = next(iter(self._silent))
+                del self._silent[oldest]
+                with suppress(OSError):  # its thread reads the end of it, and closes it
+                    oldest.shutdown(socket.SHUT_RDWR)
+            is_free = self._changed.wait_for(lambda: len(self._silent) + len(self._asking) < self._most, seconds)
+            if is_free:
+                self._silent[connection] = None
+            return is_free
+
+    def heard(self, connection: socket.socket) -> None:
+        """Note that a connection has asked for something; one that was closed for another is out."""
+        with self._changed:
+            if connection in self._silent:
+                del self._silent[connection]
+                self._asking.add(connection)
+
+    def forget(self, connection: socket.socket) -> None:
+        """Note that a connection is over."""
+        with self._changed:
+            self._silent.pop(connection, None)
+            self._asking.discard(connection)
+            self._changed.notify_all()
 
 
 _listening: weakref.WeakSet[_Listener] = weakref.WeakSet()
@@ -162,7 +213,12 @@ class _Timely(io.RawIOBase):
     """What a client sends, all of it within a time: one that sends a byte now and then is cut off as well."""
 
     def __init__(self, connection: socket.socket, seconds: float) -> None:
-        self._connection, self._until = connection, time.monotonic() + seconds
+        self._connection = connection
+        self.allow(seconds)
+
+    def allow(self, seconds: float) -> None:
+        """Let what follows take so long from now on."""
+        self._until = time.monotonic() + seconds
 
     def readable(self) -> bool:
         return True
@@ -192,7 +248,8 @@ class _Client(WSGIRequestHandler):
     def setup(self) -> None:
         """Let the client take only so long."""
         super().setup()
-        self.rfile = io.BufferedReader(_Timely(self.connection, _READING))
+        self._timely = _Timely(self.connection, _ASKING)
+        self.rfile = io.BufferedReader(self._timely)
 
     def get_environ(self) -> dict[str, Any]:
         """Return the environ, with the path as it came and without headers that could pass for others."""
@@ -208,11 +265,13 @@ class _Client(WSGIRequestHandler):
             self.send_error(414)
         elif self.parse_request():
             # The annotations of both are wider than what they are here.
-            rfile, app = cast("io.BufferedReader", self.rfile), cast("_Listener", self.server).app
+            rfile, listener = cast("io.BufferedReader", self.rfile), cast("_Listener", self.server)
+            listener.heard(self.connection)
+            self._timely.allow(_READING)
             answering = _Answering(rfile, self.wfile, io.StringIO(), self.get_environ())  # type: ignore[arg-type]
             answering.request_handler = self
             self.connection.settimeout(_READING)  # for the answer
-            answering.run(app)
+            answering.run(listener.app)
 
     def finish(self) -> None:
         """Read what is left of a body that was refused: to close before would take the answer away from the client."""

@@ -22,10 +22,16 @@ Redactor = Callable[[str, object], str | None]
 
 
 def _token(_: object, __: object, value: Any) -> None:
+    _check_token("token", value)
+
+
+def _check_token(name: str, value: object) -> None:
+    """Refuse what cannot be a token under the name by which it was given, without saying what it is."""
     if value is None or (type(value) is str and len(value) >= LEAST_TOKEN and _can_be_sent(value)):
         return
-    must = f"a text of at least {LEAST_TOKEN} characters of visible ASCII"
-    raise BadOption("token", None, f"{must} and not {_seen(value)}; `openssl rand -hex 32` makes one")
+    what = "the path of a file that holds" if name == TOKEN_FILE else "a text of"
+    must = f"{what} at least {LEAST_TOKEN} characters of visible ASCII; `openssl rand -hex 32` makes them"
+    raise BadOption(name, value, must, shown=f"<{_seen(value)}>")
 
 
 def _can_be_sent(token: str) -> bool:
@@ -41,7 +47,7 @@ def _seen(token: object) -> str:
 def _hosts(value: Iterable[str]) -> tuple[str, ...]:
     if type(value) not in (list, tuple, set, frozenset):
         raise BadOption("hosts", value, "a list of host names, or ['*'] where a proxy checks them")
-    return tuple(_host(host) for host in value)
+    return tuple(dict.fromkeys((*LOOPBACK, *map(_host, value))))
 
 
 def _host(host: object) -> str:
@@ -90,7 +96,8 @@ class Settings:
 
     Attributes:
         token: Who sends it may look; without one the endpoint answers 404 to everything.
-        hosts: Host names it answers to, without ports; ``*`` for all.
+        hosts: Host names it answers to beside those of loopback, without ports; ``*`` for all. Loopback names are
+            always among them: a page of another site comes under a name of its own, wherever that leads.
         redactor: Called with an owner's path and a key of it that is a plain text or number; what it returns is shown,
             and nothing if it returns None. Without one no key is shown.
         budget: Seconds a walk of the heap may take.
@@ -137,14 +144,21 @@ def make_settings(*, token: str | None = None, **given: Any) -> Settings:
 
 
 def _configured_token() -> str | None:
+    name, found = _found_token()
+    _check_token(name, found)
+    return found
+
+
+def _found_token() -> tuple[str, str | None]:
+    """Return what the environment says, and which variable did."""
     direct = os.environ.get(TOKEN)
     if direct is not None:
-        return direct.strip() or None
+        return TOKEN, direct.strip() or None
     path = os.environ.get(TOKEN_FILE)
     if not path:
-        return None
+        return TOKEN_FILE, None
     try:
-        return Path(path).read_text("utf-8").strip() or None
+        return TOKEN_FILE, Path(path).read_text("utf-8").strip() or None
     except (OSError, UnicodeDecodeError) as error:
         raise BadOption(
             TOKEN_FILE, path, f"a file that can be read, and reading it raised {type(error).__name__}"

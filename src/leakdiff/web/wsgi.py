@@ -37,7 +37,7 @@ def wsgi_app(
         monitor: The process's monitor, for history and trend; the endpoint neither starts nor stops it.
         token: Who sends it may look: `Authorization: Bearer TOKEN`, or any name with the token as password. Else
             ``LEAKDIFF_TOKEN``, else what the file named by ``LEAKDIFF_TOKEN_FILE`` holds.
-        hosts: Host names it answers to, without ports; ``["*"]`` where a proxy checks them.
+        hosts: Host names it answers to beside those of loopback, without ports; ``["*"]`` where a proxy checks them.
         knobs: The other settings by name, as for ``asgi_app``; ``most_threads`` has no meaning here.
 
     Raises:

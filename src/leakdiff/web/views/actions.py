@@ -8,6 +8,7 @@ from leakdiff.web.routing import Asked
 from leakdiff.web.view import Progress, View
 
 _TITLES = {"snapshot": "Snapshot", "watch": "Watch", "tracing": "Tracing", "gc": "Collection"}
+_NOT_IN_BETWEEN = "A collection cannot be stopped; it ends by itself."
 
 
 def snapshot(asked: Asked) -> View:
@@ -28,6 +29,19 @@ def tracing(asked: Asked) -> View:
 def gc(asked: Asked) -> View:
     """Run a full collection."""
     return _begun(captures.begin_collection(asked.desk))
+
+
+def stop(asked: Asked) -> View:
+    """End a measurement that is under way."""
+    job = asked.desk.jobs.stop(asked.given["job"])
+    said = _NOT_IN_BETWEEN if job.kind == "gc" else "It ends within a second."
+    return View(
+        title=_TITLES[job.kind],
+        said=said if job.state == "running" else f"It has ended already: {job.said}",
+        data={"job": job.id, "kind": job.kind, "state": job.state, "url": f"jobs/{job.id}"},
+        status=202,
+        location=f"/jobs/{job.id}",
+    )
 
 
 def _begun(job: Job) -> View:

@@ -37,7 +37,7 @@ def finding(asked: Asked) -> View:
     desk = asked.desk
     seen, found = desk.finding(asked.given["fingerprint"])
     line = lengths_of(desk, [found.owner]).get(found.owner, ()) if found.owner is not None else ()
-    by_route = desk.routes.by_owner(found.owner) if desk.routes is not None and found.owner is not None else None
+    by_route = desk.routes.by_owner(found.owner) if found.owner is not None else None
     keys = shown_keys(desk, found.owner) if found.owner is not None else ()
     return View(
         title=f"Finding {found.fingerprint}",

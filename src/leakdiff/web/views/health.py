@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from leakdiff.model.health import MonitorHealth
 from leakdiff.web.cells import span
 from leakdiff.web.routing import Asked
-from leakdiff.web.view import Cell, Facts, View
+from leakdiff.web.view import Cell, Facts, Text, View
 from leakdiff.web.views.parts import plain
+
+if TYPE_CHECKING:
+    from leakdiff.monitor import Monitor
 
 NO_MONITOR = "No monitor watches this process: nothing is known of what came before, and the endpoint works without."
 _STATES = {
@@ -25,12 +30,15 @@ def healthz(asked: Asked) -> View:
     monitor = asked.desk.monitor
     if monitor is None:
         return View(title="Health", said=NO_MONITOR, data={"state": "no monitor", "monitor": None, "faults": []})
-    health = monitor.health()
+    health, owners = monitor.health(), owner_faults(monitor)
     return View(
         title="Health",
         said=said_of(health),
-        blocks=[Facts(title="Monitor", rows=tuple(_rows(health)))],
-        data={"state": health.state, "monitor": plain(health), "faults": faults_of(health)},
+        blocks=[
+            *([Text(title="Registered owners", text="\n".join(owners))] if owners else []),
+            Facts(title="Monitor", rows=tuple(_rows(health))),
+        ],
+        data={"state": health.state, "monitor": plain(health), "faults": [*faults_of(health), *owners]},
         status=503 if health.state == "dead" else 200,
     )
 
@@ -50,6 +58,24 @@ def faults_of(health: MonitorHealth) -> list[str]:
     states = [_STATES[health.state]] if health.state != "running" else []
     waits = _waiting(health)
     return [*states, *([waits] if waits else [])]
+
+
+def owner_faults(monitor: Monitor) -> list[str]:
+    """Return which registered owners were not found at the last measurement, or had more entries than they may."""
+    registered, latest = monitor.owners, monitor.latest(deep=None)
+    if not registered or latest is None:
+        return []
+    lengths = {tally.name: tally.count for tally in latest.watched}
+    lengths |= {owner.path: owner.entries for owner in (latest.heap.owners if latest.heap is not None else None) or ()}
+    return [fault for path, limit in sorted(registered.items()) if (fault := _owner_fault(path, limit, lengths))]
+
+
+def _owner_fault(path: str, limit: int | None, lengths: Mapping[str, int]) -> str:
+    if path not in lengths:
+        return f"{path} is registered, and was not found at the last measurement: no container has this name."
+    if limit is not None and lengths[path] > limit:
+        return f"{path} has {lengths[path]:,} entries, and was registered with {limit:,} at most."
+    return ""
 
 
 def _waiting(health: MonitorHealth) -> str:

@@ -1,4 +1,4 @@
-"""What is on the heap: memory by kind, types and allocation sites of one snapshot."""
+"""What is on the heap: memory by kind, and types, of one snapshot."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import attrs
 
 from leakdiff import live
 from leakdiff.compare.difference import kinds_of
-from leakdiff.model.snapshot import Cgroup, Heap, Memory, SiteCount, Snapshot, SnapshotCost, TypeCount
+from leakdiff.model.snapshot import Cgroup, Heap, Memory, Snapshot, SnapshotCost, TypeCount
 from leakdiff.render.plain import size
 from leakdiff.web.desk import Kept
 from leakdiff.web.refusals import NotMeasured
@@ -17,7 +17,6 @@ from leakdiff.web.routing import Asked
 from leakdiff.web.view import Block, Cell, Column, Facts, Link, Table, View
 from leakdiff.web.views.parts import (
     GAINED,
-    Chosen,
     chosen,
     counted,
     facts_of,
@@ -27,14 +26,11 @@ from leakdiff.web.views.parts import (
     nothing_like,
     of_snapshot,
     only_like,
-    place_of,
     plain,
     plain_gain,
     plain_header,
-    plain_site,
     snapshot_form,
     table,
-    tracing_form,
 )
 
 # -- summary ---------------------------------------------------------------------------------------
@@ -134,7 +130,7 @@ def _heap(heap: Heap) -> tuple[tuple[str, Cell], ...]:
         ("bytes", size(heap.bytes)),
         ("of them on the C heap", size(heap.large_bytes)),
         ("types", Link(f"{len(heap.types):,}", "/types")),
-        ("owners", Link(f"{len(heap.owners or ()):,} of {heap.least_entries:,} entries or more", "/owners")),
+        ("owners", Link(f"{len(heap.owners or ()):,} that have {heap.least_entries:,} entries or more", "/owners")),
         ("sites", Link(f"{len(heap.sites):,}" if heap.sites is not None else "not traced", "/sites")),
     )
 
@@ -162,7 +158,7 @@ def _plain_heap(heap: Heap) -> dict[str, Any]:
     }
 
 
-# -- types and sites -------------------------------------------------------------------------------
+# -- types -------------------------------------------------------------------------------
 
 
 def types(asked: Asked) -> View:
@@ -198,69 +194,7 @@ def _types_said(heap: Heap, rows: Sequence[TypeCount], like: str) -> str:
     if not rows:
         return f"{nothing_like('type', like).capitalize()}."
     first = rows[0]
+    most = f"{first.name} takes most: {counted(first.count, 'object')}, {size(first.bytes)}"
     if like:
-        return f"{counted(len(rows), 'type')} like {like!r}: most is {first.name}, {_much(first.count, first.bytes)}."
-    return f"{_much(heap.objects, heap.bytes)} of objects; most is {first.name}, {_much(first.count, first.bytes)}."
-
-
-def _much(count: int, of_bytes: int) -> str:
-    return f"{count:,} in {size(of_bytes)}"
-
-
-def sites(asked: Asked) -> View:
-    """Say which lines allocated what is alive."""
-    found, like, limit = chosen(asked), asked.given["like"], int(asked.given["limit"])
-    if found.heap.sites is None:
-        return _no_sites(found)
-    rows = only_like(found.heap.sites, [f"{place_of(row.site)} {row.site.function}" for row in found.heap.sites], like)
-    traced = heap_before(found).sites
-    before = {_key(row): (row.count, row.bytes) for row in traced} if traced is not None else None
-    gains = [gain(_key(row), row.count, row.bytes, before) for row in rows]
-    columns = (
-        *(Column("Line", "code"), Column("Function", "code"), Column("Blocks", "number"), Column("Bytes", "bytes")),
-        *GAINED,
-    )
-    cells = [
-        (place_of(row.site), row.site.function, row.count, row.bytes, *gained)
-        for row, gained in zip(rows, gains, strict=True)
-    ]
-    first = (
-        f"{place_of(rows[0].site)} allocated most of what is alive: {_much(rows[0].count, rows[0].bytes)}."
-        if rows
-        else ""
-    )
-    return View(
-        title="Sites",
-        said=first or f"{nothing_like('line', like).capitalize()}.",
-        blocks=[
-            facts_of(found),
-            table("", columns, cells, limit, nothing_like("line", like)),
-            *notes_of(found.snapshot.left_out),
-        ],
-        data={
-            **of_snapshot(found),
-            "is_traced": True,
-            "sites": [
-                {**plain_site(row.site), "count": row.count, "bytes": row.bytes, **plain_gain(gained)}
-                for row, gained in zip(rows[:limit], gains, strict=False)
-            ],
-            "left_out": max(0, len(rows) - limit),
-        },
-    )
-
-
-def _no_sites(found: Chosen) -> View:
-    said = (
-        "Which lines allocated what is not known: when this snapshot was taken, tracemalloc was off, or kept too much "
-        "to be read. Trace allocations for a while."
-    )
-    return View(
-        title="Sites",
-        said=said,
-        blocks=[facts_of(found), tracing_form(), *notes_of(found.snapshot.left_out)],
-        data={**of_snapshot(found), "is_traced": False, "sites": None, "left_out": 0},
-    )
-
-
-def _key(row: SiteCount) -> str:
-    return f"{row.site.file}:{row.site.line}"
+        return f"{counted(len(rows), 'type')} like {like!r}; {most}."
+    return f"{counted(heap.objects, 'object')} {'takes' if heap.objects == 1 else 'take'} {size(heap.bytes)}; {most}."

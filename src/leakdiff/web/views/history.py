@@ -12,6 +12,7 @@ import attrs
 from leakdiff.model.snapshot import Identity
 from leakdiff.model.trend import Point
 from leakdiff.store.series import BYTES, ENTRIES
+from leakdiff.web.charts import thinned
 from leakdiff.web.desk import Desk
 from leakdiff.web.refusals import NotKnown, NotMeasured
 from leakdiff.web.routing import Asked
@@ -25,14 +26,13 @@ from leakdiff.web.views.parts import (
     pairs,
     path_of,
     plain,
-    thinned,
 )
 
 _MOST_PROCESSES = 20
 _MOST_READINGS = 48  # in the table
 _MOST_NAMES = 60
 _HOUR, _DAY = 3_600.0, 24.0
-_SPANS = ((_HOUR, "1 hour"), (6 * _HOUR, "6 hours"), (_DAY * _HOUR, "1 day"), (3 * _DAY * _HOUR, "3 days"))
+_SPANS = ((_HOUR, "hour"), (6 * _HOUR, "6 hours"), (_DAY * _HOUR, "day"), (3 * _DAY * _HOUR, "3 days"))
 
 
 # -- one series ------------------------------------------------------------------------------------

@@ -18,10 +18,10 @@ from leakdiff.watcher import told
 from leakdiff.web.cells import span
 from leakdiff.web.desk import Desk, Seen
 from leakdiff.web.jobs import Job
-from leakdiff.web.refusals import NotMeasured
+from leakdiff.web.refusals import Broken, NotMeasured, NotReady
 from leakdiff.web.routing import ROUTES, Asked
 from leakdiff.web.view import Block, Cell, Column, Facts, Form, Link, Progress, Table, Text, View
-from leakdiff.web.views.health import NO_MONITOR, faults_of
+from leakdiff.web.views.health import NO_MONITOR, faults_of, owner_faults
 from leakdiff.web.views.jobs import REFRESH, findings_table, name_of, plain_job
 from leakdiff.web.views.parts import plain, snapshot_form, tracing_form, watch_form
 from leakdiff.web.views.trend import time_to_limit, trend_said
@@ -29,6 +29,7 @@ from leakdiff.web.views.trend import time_to_limit, trend_said
 _WORKERS = "With several workers each answer may come from another one: look at the pid."
 _NOT_MEASURED = "Nothing was measured yet: press Watch to see whether it leaks and who holds it."
 _NOT_YET = "Not known yet: {}. Press Watch to see now whether it leaks and who holds it."
+_COMPUTING = "It is being computed, for somebody who asked before: ask again in a few seconds."
 _STOPPED_FOR = (0.4e-6, 1.5e-6)  # seconds a full collection takes for each object it tracks, at best and at worst
 _NEARLY_FULL = 0.9
 _MOST_FINDINGS = 5
@@ -44,6 +45,7 @@ class _Known:
     trend: Trend | None
     running: Job | None
     growth: float | None
+    is_computing: bool
     faults: tuple[str, ...]
 
 
@@ -69,10 +71,15 @@ def _known(desk: Desk) -> _Known:
     """Gather what is known; what fails is a sentence, and the rest goes on."""
     settings, faults = desk.settings, _faults(desk)
     trend = now = None
+    is_computing = False
     try:
         trend = desk.trend()
     except NotMeasured:
         pass
+    except NotReady:
+        is_computing = True
+    except Broken as error:  # says of itself what could not be shown
+        faults.append(str(error))
     except Exception as error:  # noqa: BLE001 - a store may be anybody's
         faults.append(f"The history cannot be read: {told(error)}")
     try:
@@ -86,12 +93,13 @@ def _known(desk: Desk) -> _Known:
         trend=trend,
         running=desk.jobs.running(),
         growth=desk.monitor.growth() if desk.monitor is not None else None,
+        is_computing=is_computing,
         faults=tuple(faults),
     )
 
 
 def _faults(desk: Desk) -> list[str]:
-    faults = faults_of(desk.monitor.health()) if desk.monitor is not None else []
+    faults = [*faults_of(desk.monitor.health()), *owner_faults(desk.monitor)] if desk.monitor is not None else []
     last = next((job for job in desk.jobs.all() if job.state != "running"), None)
     if last is not None and last.state == "failed":
         faults.append(f"The last measurement ({last.kind}, job {last.id}) failed: {last.said}")
@@ -168,10 +176,11 @@ def _history(desk: Desk, known: _Known) -> list[Block]:
     if desk.monitor is None:
         return [Text(title="The history", text=NO_MONITOR)]
     if trend is None:
-        return []
+        return [Text(title="The history", text=_COMPUTING)] if known.is_computing else []
+    is_said = trend.because in _said(known)
     rows: list[tuple[str, Cell]] = [
         ("verdict", trend.verdict.value),
-        ("because", trend.because),
+        *([] if is_said else [("because", trend.because)]),
         ("more", Link("trend", "/trend")),
     ]
     if trend.deploy is not None:

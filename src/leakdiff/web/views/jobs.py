@@ -15,7 +15,7 @@ from leakdiff.web.cells import span
 from leakdiff.web.desk import Desk
 from leakdiff.web.jobs import Job, Outcome
 from leakdiff.web.routing import Asked
-from leakdiff.web.view import Block, Cell, Column, Facts, Findings, Link, Progress, Table, Text, View
+from leakdiff.web.view import Block, Cell, Column, Facts, Findings, Form, Link, Progress, Table, Text, View
 from leakdiff.web.views.parts import counted, notes_of, place_of, plain, plain_header, plain_site
 
 REFRESH = 2.0
@@ -52,7 +52,7 @@ def jobs(asked: Asked) -> View:
 
 def _counted(kept: Sequence[Job]) -> str:
     failed = sum(job.state == "failed" for job in kept)
-    return f"{counted(len(kept), 'measurement')} kept, {failed:,} of them failed; none is under way."
+    return f"{counted(len(kept), 'job')} kept, {failed:,} of them failed; none is under way."
 
 
 def name_of(job: Job) -> str:
@@ -88,6 +88,8 @@ def job(asked: Asked) -> View:
     found = asked.desk.jobs.get(asked.given["job"])
     if found.state == "running":
         return _running(found)
+    if found.state == "stopped":
+        return _stopped(found)
     if found.state == "failed" or found.outcome is None:
         return _failed(found)
     return _done(asked.desk, found, found.outcome)
@@ -96,10 +98,12 @@ def job(asked: Asked) -> View:
 def _running(found: Job) -> View:
     left = found.began + found.expected - time.time()
     still = f", about {span(left)} left" if left > 1 else ""
+    stop = Form(label="Stop", to=f"/jobs/{found.id}/stop", said="Ends it; nothing of it is kept.")
+    can_stop = found.kind != "gc" and not found.is_stopping
     return View(
         title=name_of(found),
-        said=f"{name_of(found)} is under way: {found.said}{still}.",
-        blocks=[Progress(share=found.share, said=found.said), _facts(found)],
+        said=f"{name_of(found)} is {'ending' if found.is_stopping else 'under way'}: {found.said}{still}.",
+        blocks=[Progress(share=found.share, said=found.said), *([stop] if can_stop else []), _facts(found)],
         data=plain_job(found),
         refresh=REFRESH,
     )
@@ -110,6 +114,15 @@ def _failed(found: Job) -> View:
         title=f"{name_of(found)} failed",
         said=f"{name_of(found)} failed: {found.said}",
         blocks=[_facts(found), Text(text="The service itself is not affected. Other measurements can be taken.")],
+        data=plain_job(found),
+    )
+
+
+def _stopped(found: Job) -> View:
+    return View(
+        title=f"{name_of(found)} stopped",
+        said=f"{name_of(found)} was stopped before its end, and nothing of it is kept.",
+        blocks=[_facts(found)],
         data=plain_job(found),
     )
 

@@ -10,6 +10,7 @@ import attrs
 from leakdiff.model.snapshot import OwnerSize
 from leakdiff.render.plain import size
 from leakdiff.store.series import ENTRIES
+from leakdiff.web.charts import thinned
 from leakdiff.web.desk import Desk
 from leakdiff.web.refusals import NotMeasured
 from leakdiff.web.routing import Asked
@@ -33,7 +34,6 @@ from leakdiff.web.views.parts import (
     path_of,
     plain,
     plain_gain,
-    thinned,
 )
 
 _MOST_LINES = 100  # owners whose length is drawn: each is a question to the store

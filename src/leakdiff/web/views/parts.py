@@ -15,13 +15,13 @@ from leakdiff.model.trend import Point
 from leakdiff.render.text import short_path
 from leakdiff.store.series import BYTES, ENTRIES
 from leakdiff.web.cells import amount, span
+from leakdiff.web.charts import MOST, thinned
 from leakdiff.web.desk import Desk, Kept
 from leakdiff.web.refusals import NotMeasured
 from leakdiff.web.routing import Asked
-from leakdiff.web.view import Chart, Column, Facts, Form, Input, Kind, Points, Table, Text
+from leakdiff.web.view import Chart, Column, Facts, Form, Input, Kind, Table, Text
 
 MOST_POINTS = 2_000  # of one line, in JSON
-DRAWN_POINTS = 240
 _Row = TypeVar("_Row")
 
 
@@ -177,18 +177,11 @@ def drawn(points: Sequence[tuple[float, float]], kind: Kind) -> Chart | None:
         return Chart(tuple(points), f"{levels[0]}, read once", kind)
     said = f"from {levels[0]} to {levels[1]} in {span(ended - began)}"
     between = f", between {levels[2]} and {levels[3]}" if low < min(first, last) or high > max(first, last) else ""
-    return Chart(thinned(points, DRAWN_POINTS), said + between, kind)
+    return Chart(thinned(points, MOST), said + between, kind)
 
 
 def _level(value: float, kind: Kind) -> str:
     return amount(int(value) if value == int(value) else value, kind)
-
-
-def thinned(points: Sequence[tuple[float, float]], most: int) -> Points:
-    """Return as many points at most, at even steps, the first and the last among them."""
-    if len(points) <= most:
-        return tuple(points)
-    return tuple(points[round(at * (len(points) - 1) / (most - 1))] for at in range(most))
 
 
 def pairs(points: Sequence[Point]) -> list[tuple[float, float]]:
@@ -252,8 +245,8 @@ def tracing_form(seconds: int = 60) -> Form:
         label="Trace allocations",
         to="/tracing",
         inputs=(Input(name="seconds", label="seconds", value=str(seconds)),),
-        said="Turns tracemalloc on for that long, then off again: what allocates much runs two to four times slower "
-        "meanwhile, and each block that stays takes some 100 bytes more.",
+        said="Turns tracemalloc on for that long, then off again: requests take about four times as long "
+        "meanwhile, and what does little but allocate far longer; each block that stays takes some 100 bytes more.",
     )
 
 

@@ -75,14 +75,26 @@ def _present(desk: Desk, by: str | None) -> Profile:
                 f"tracemalloc's tables take {size(traced_size())}, and to copy more than {size(MOST_TRACES)} would "
                 "stop all threads for too long: ask for ?by=owners.",
             )
+    return _seen_last(desk, by)
+
+
+def _seen_last(desk: Desk, by: str | None) -> Profile:
+    """Return what the latest snapshot saw; of stacks what the latest tracing did, where that is later or alone."""
+    traced = desk.traced() if by in (None, "sites") else None
     try:
         latest = desk.latest().snapshot
     except NotMeasured:
-        raise NotMeasured(
-            "What is in use",
-            "Take a snapshot first (POST snapshot), or trace allocations (POST tracing) and ask for ?head= that job.",
-        ) from None
+        if traced is not None:
+            return traced[1]
+        todo = "Take a snapshot first (POST snapshot), or trace allocations (POST tracing)."
+        raise NotMeasured("What is in use", desk.under_way("snapshot") or todo) from None
+    if by == "sites" and traced is not None and not _knows_sites(latest, since=traced[1].taken):
+        return traced[1]
     return of_snapshot(latest, by)
+
+
+def _knows_sites(snapshot: Snapshot, since: float) -> bool:
+    return snapshot.heap is not None and snapshot.heap.sites is not None and snapshot.taken.utc >= since
 
 
 def of_snapshot(snapshot: Snapshot, by: str | None) -> Profile:

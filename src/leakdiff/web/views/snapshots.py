@@ -19,6 +19,7 @@ from leakdiff.web.view import Block, Cell, Column, Facts, Form, Input, Link, Tab
 from leakdiff.web.views.parts import counted, filled, notes_of, plain, plain_header, snapshot_form
 
 _MOST_HEADERS = 100
+_LOST = 1 << 10  # bytes that an owner or a type has lost from which it has a row of its own
 _KINDS = ("owners", "types", "sites", "resources", "memory", "totals")
 
 
@@ -149,14 +150,21 @@ def diff(asked: Asked) -> View:
 
 def _sides(asked: Asked) -> tuple[tuple[str, Snapshot], tuple[str, Snapshot]]:
     desk, base, head = asked.desk, asked.given["base"], asked.given["head"]
-    later = Kept(head, desk.snapshot(head)) if head is not None else desk.latest()
+    later = Kept(head, desk.snapshot(head)) if head is not None else _latest(desk, is_alone=base is None)
     if base is not None:
         return (base, desk.snapshot(base)), (later.id, later.snapshot)
     when = later.snapshot.taken.utc
     earlier = next((one for one in desk.snapshots() if one.snapshot.taken.utc < when), None)
     if earlier is None:
-        raise NotMeasured("What changed", "It takes two snapshots, and only one is kept here: take another.")
+        todo = desk.under_way("snapshot") or "Take another."
+        raise NotMeasured("What changed", f"It takes two snapshots, and only one is kept here. {todo}")
     return (earlier.id, earlier.snapshot), (later.id, later.snapshot)
+
+
+def _latest(desk: Desk, *, is_alone: bool) -> Kept:
+    """Return the later side: where neither is named, of two that somebody took, whatever the monitor saw since."""
+    taken = desk.snapshots()
+    return taken[0] if is_alone and len(taken) > 1 else desk.latest()
 
 
 def _plain_diff(found: Diff, limit: int) -> dict[str, Any]:
@@ -202,7 +210,7 @@ _GAINS = (Column("Gained", "change"), Column("Bytes after", "bytes"), Column("By
 
 
 def _owner_changes(found: Diff, limit: int) -> Table:
-    changes = found.owners
+    changes, left_out = _worth_a_row(found.owners, limit)
     return Table(
         title="Owners",
         columns=(
@@ -212,19 +220,31 @@ def _owner_changes(found: Diff, limit: int) -> Table:
             *_GAINS,
             Column("Bound"),
         ),
-        rows=tuple((*_row(change), filled(found.bounds.get(change.name))) for change in changes[:limit]),
-        empty="none changed",
-        left_out=max(0, len(changes) - limit),
+        rows=tuple((*_row(change), filled(found.bounds.get(change.name))) for change in changes),
+        empty="none changed by much" if left_out else "none changed",
+        left_out=left_out,
     )
 
 
+def _worth_a_row(changes: Changes, limit: int) -> tuple[list[Change], int]:
+    """Return what gained, or lost much, and how many others there are: small losses say nothing of a leak."""
+    shown = [one for one in changes if not _is_small_loss(one)][:limit]
+    return shown, len(changes) - len(shown)
+
+
+def _is_small_loss(change: Change) -> bool:
+    is_sized = change.bytes_before or change.bytes_after
+    return bool(is_sized and change.gained <= 0 and -_LOST < change.gained_bytes <= 0)
+
+
 def _counts(title: str, what: str, changes: Changes, limit: int) -> Table:
+    shown, left_out = _worth_a_row(changes, limit)
     return Table(
         title=title,
         columns=(Column(what, "code"), Column("Before", "number"), Column("After", "number"), *_GAINS),
-        rows=tuple(_row(change) for change in changes[:limit]),
-        empty="none changed",
-        left_out=max(0, len(changes) - limit),
+        rows=tuple(_row(change) for change in shown),
+        empty="none changed by much" if left_out else "none changed",
+        left_out=left_out,
     )
 
 

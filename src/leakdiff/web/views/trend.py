@@ -38,7 +38,8 @@ def trend_said(found: Trend) -> str:
 
 
 def _trend_rows(found: Trend) -> list[tuple[str, Cell]]:
-    rows: list[tuple[str, Cell]] = [("because", found.because)]
+    is_said = found.because in trend_said(found)
+    rows: list[tuple[str, Cell]] = [] if is_said else [("because", found.because)]
     if found.memory is not None:
         rows.append(("memory", _course(found.memory)))
     if found.deploy is not None:
