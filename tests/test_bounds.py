@@ -85,7 +85,7 @@ def test_a_limit_of_bytes_is_no_bound() -> None:
     class Protocol:
         def __init__(self) -> None:
             self.high_water_limit = 65_536
-            self.transport: dict[str, int] = {"a": 1}
+            self.transport: dict[int, int] = {1: 1}
 
         def feed(self, body: bytes) -> bool:
             return self.transport is not None and len(body) > self.high_water_limit
