@@ -330,7 +330,9 @@ def test_ctrl_c_ends_the_session_and_puts_everything_back(inner: pytest.Pytester
     result = run(
         inner,
         f"""
-        import os, time, threading
+        import os, signal, time, threading
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored, as for what runs behind
 
         def test_endless(leakdiff):
             threading.Timer(0.2, os.kill, (os.getpid(), {int(signal.SIGINT)})).start()
