@@ -173,6 +173,15 @@ def test_a_registry_of_weak_references_is_stable(name: str) -> None:
     )
 
 
+def test_one_object_in_flight_is_no_accusation_of_a_registry_of_weak_references() -> None:
+    """With few entries a single other object is more than a tenth of them."""
+    registry = growing("registry", 9, types={"weakref.ReferenceType": 8, "app.Call": 1}, lengths=(300, 304, 309))
+
+    assert opinion_on(registry) == Opinion(
+        Verdict.STABLE, "holds weak references only; they go when what they point to goes"
+    )
+
+
 def test_a_weak_reference_beside_each_object_does_not_excuse() -> None:
     """Objects that are weakly referenced as well are held all the same."""
     cache = growing("cache", 606, types={"app.Result": 303, "weakref.ReferenceType": 303}, lengths=(1, 102, 203))

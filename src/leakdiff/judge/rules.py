@@ -13,6 +13,7 @@ from leakdiff.model.signals import rate_text
 
 _RESTING_ROUNDS = 5
 _SLOWER = 0.85
+_FEW_WEAK = 4
 _WEAK = ("ReferenceType", "KeyedRef", "WeakMethod")
 _NEARLY_ALL = 0.9
 _OVERSHOOT = 1.02  # how far past its bound a length may be read while entries are replaced
@@ -37,7 +38,8 @@ def only_weak_references(suspect: Suspect) -> Opinion | None:
         held = {entry.name: entry.per_entry for entry in suspect.owner.entry_types}
         whole = sum(held.values())
     weak = sum(count for name, count in held.items() if name.endswith(_WEAK))
-    if weak == 0 or weak < _NEARLY_ALL * whole:
+    strong = whole - weak
+    if weak == 0 or (weak < _NEARLY_ALL * whole and not (strong <= 1 and weak >= _FEW_WEAK)):  # one may be in flight
         return None
     return Opinion(Verdict.STABLE, "holds weak references only; they go when what they point to goes")
 
