@@ -49,7 +49,13 @@ def find_ends(
     is_promised = any(
         promised(calls, page.tree.function(gone.node), page.tree) for page in pages for gone in page.gones
     )
-    single = list(unpaired(calls, *_both(pages)))
+    single = list(
+        unpaired(
+            calls,
+            _functions_of((page.tree, put) for page in pages for put in page.puts),
+            _functions_of((page.tree, gone) for page in pages for gone in page.gones),
+        )
+    )
     if _is_removed(puts, gones, is_promised=is_promised or bool(single)):
         return []
     taken = {(gone.site.file, gone.site.function) for gone in gones if gone.is_sure and gone.site.function}
@@ -58,16 +64,10 @@ def find_ends(
     return [_site(end, where) for end in _best(untaken, pages)][: 1 if taken else _MOST]
 
 
-def _both(pages: Sequence[Page]) -> tuple[list[Place], list[Place]]:
-    """Return the functions that surely put, and those that surely remove."""
-    puts, gones = (
-        [Place(page.tree, function) for page, one in found if (function := page.tree.function(one.node)) is not None]
-        for found in (
-            [(page, put) for page in pages for put in page.puts if put.ref.is_sure],
-            [(page, gone) for page in pages for gone in page.gones if gone.ref.is_sure],
-        )
-    )
-    return list(dict.fromkeys(puts)), list(dict.fromkeys(gones))
+def _functions_of(operations: Iterable[tuple[Tree, Operation]]) -> list[Place]:
+    """Return the functions, each once, in which what surely is of the owner stands."""
+    found = ((tree, tree.function(one.node)) for tree, one in operations if one.ref.is_sure)
+    return list(dict.fromkeys(Place(tree, function) for tree, function in found if function is not None))
 
 
 def _is_removed(puts: Sequence[CodeSite], gones: Sequence[CodeSite], *, is_promised: bool) -> bool:

@@ -83,11 +83,13 @@ class Desk:
         self._trending = threading.Lock()
         self._snapshots: OrderedDict[str, Snapshot] = OrderedDict()
         self._trend: _Judged | None = None
+        self._of_monitor: tuple[Snapshot, Snapshot] | None = None  # its latest of the heap, as it is and as it is shown
+        named = self.settings
+        self._identity = read_identity(service=named.service, version=named.version, revision=named.revision)
 
     def identity(self) -> Identity:
         """Say which process this is: with several workers, each answer may come from another."""
-        settings = self.settings
-        return read_identity(service=settings.service, version=settings.version, revision=settings.revision)
+        return self._identity
 
     # -- measuring ---------------------------------------------------------------------------------
 
@@ -147,7 +149,12 @@ class Desk:
 
     def _latest_of_monitor(self) -> Snapshot | None:
         found = self.monitor.latest(deep=True) if self.monitor is not None else None
-        return discreet_snapshot(found) if found is not None else None
+        if found is None:
+            return None
+        known = self._of_monitor
+        if known is None or known[0] is not found:  # each of up to 20,000 owners is looked at
+            known = self._of_monitor = found, discreet_snapshot(found)
+        return known[1]
 
     def snapshot(self, name: str) -> Snapshot:
         """Return a snapshot by name: ``s1`` and so on for those taken here, a number for one in the monitor's store.
