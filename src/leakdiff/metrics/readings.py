@@ -161,7 +161,7 @@ def _containers(
             bound = owner.bound.limit if owner is not None and owner.bound is not None else None
             limit = registered.get(path)
             yield Container(
-                path=label_of(path),
+                path=path,
                 entries=lengths.get(path, owner.entries if owner is not None else None),
                 limit=bound if limit is None else limit,
                 bytes=owner.bytes if owner is not None else None,

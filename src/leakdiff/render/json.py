@@ -30,7 +30,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "verdict": report.verdict.value,
         "because": report.because,
         "unit": report.unit,
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [finding_dict(finding) for finding in report.findings],
         "rounds": [_round(measured) for measured in report.rounds],
         "confidence": report.confidence,
         "fixed": list(report.fixed),
@@ -39,7 +39,8 @@ def as_dict(report: Report) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def finding_dict(finding: Finding) -> dict[str, Any]:
+    """Return what a report's JSON has of one finding."""
     return {
         "verdict": finding.verdict.value,
         "because": finding.because,

@@ -72,8 +72,7 @@ def begin_snapshot(desk: Desk) -> Job:
 
     def work(say: Say) -> Outcome:
         progress = _Walking(say, planned.seconds)
-        who = settings.service, settings.version, settings.revision
-        return _of_snapshot(live.snapshot_with(who, settings.budget, planned.rest, progress.note))
+        return _of_snapshot(live.snapshot_with(settings.who, settings.budget, planned.rest, progress.note))
 
     return desk.begin("snapshot", work, expected=planned.seconds)
 

@@ -142,6 +142,10 @@ class Desk:
             raise NotMeasured("The heap", self.under_way("snapshot") or "Take a snapshot first: POST snapshot.")
         return own
 
+    def kept(self, name: str | None) -> Kept:
+        """Return a snapshot by name, or else the latest, as ``snapshot`` and ``latest`` do."""
+        return self.latest() if name is None else Kept(name, self.snapshot(name))
+
     def under_way(self, kind: str) -> str:
         """Say where a measurement of this kind is under way; nothing where none is."""
         running = self.jobs.running()

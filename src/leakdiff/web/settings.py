@@ -128,6 +128,11 @@ class Settings:
     version: str | None = attrs.field(default=None, validator=_text)
     revision: str | None = attrs.field(default=None, validator=_text)
 
+    @property
+    def who(self) -> tuple[str | None, str | None, str | None]:
+        """Service, version and revision, as snapshots are told them."""
+        return self.service, self.version, self.revision
+
 
 def make_settings(*, token: str | None = None, **given: Any) -> Settings:
     """Return settings; a token that is not given comes from the environment.

@@ -12,7 +12,7 @@ from leakdiff.model.code import CodeSite
 from leakdiff.model.report import Finding, Report
 from leakdiff.model.routes import OwnerByRoute
 from leakdiff.render.html import render_html
-from leakdiff.render.json import as_dict
+from leakdiff.render.json import finding_dict
 from leakdiff.render.text import claim, rows
 from leakdiff.store.series import ENTRIES
 from leakdiff.web.desk import Desk, Seen
@@ -65,8 +65,7 @@ def finding(asked: Asked) -> View:
 
 
 def _plain(found: Finding, report: Report) -> dict[str, Any]:
-    at = report.findings.index(found)
-    told: dict[str, Any] = plain(as_dict(report)["findings"][at])
+    told: dict[str, Any] = plain(finding_dict(found))
     return {**told, "claim": claim(found, report.unit), "unit": report.unit, "depth": found.depth}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from leakdiff.model.health import MonitorHealth
-from leakdiff.web.cells import span
+from leakdiff.web.cells import moment, span
 from leakdiff.web.routing import Asked
 from leakdiff.web.view import Cell, Facts, Text, View
 from leakdiff.web.views.parts import plain
@@ -66,7 +66,8 @@ def owner_faults(monitor: Monitor) -> list[str]:
     if not registered or latest is None:
         return []
     lengths = {tally.name: tally.count for tally in latest.watched}
-    lengths |= {owner.path: owner.entries for owner in (latest.heap.owners if latest.heap is not None else None) or ()}
+    owners = (latest.heap.owners if latest.heap is not None else None) or ()
+    lengths |= {owner.path: owner.entries for owner in owners if owner.path in registered}
     return [fault for path, limit in sorted(registered.items()) if (fault := _owner_fault(path, limit, lengths))]
 
 
@@ -86,7 +87,7 @@ def _waiting(health: MonitorHealth) -> str:
 
 
 def _rows(health: MonitorHealth) -> list[tuple[str, Cell]]:
-    last = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(health.last)) if health.last is not None else "never"
+    last = moment(health.last) if health.last is not None else "never"
     return [
         ("state", health.state),
         ("pid", str(health.pid)),

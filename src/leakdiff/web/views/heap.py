@@ -11,7 +11,6 @@ from leakdiff import live
 from leakdiff.compare.difference import kinds_of
 from leakdiff.model.snapshot import Cgroup, Heap, Memory, Snapshot, SnapshotCost, TypeCount
 from leakdiff.render.plain import size
-from leakdiff.web.desk import Kept
 from leakdiff.web.refusals import NotMeasured
 from leakdiff.web.routing import Asked
 from leakdiff.web.view import Block, Cell, Column, Facts, Link, Table, View
@@ -30,7 +29,6 @@ from leakdiff.web.views.parts import (
     plain_gain,
     plain_header,
     snapshot_form,
-    table,
 )
 
 # -- summary ---------------------------------------------------------------------------------------
@@ -38,11 +36,10 @@ from leakdiff.web.views.parts import (
 
 def summary(asked: Asked) -> View:
     """Say how much memory the process has, of which kinds, and what its heap amounts to."""
-    desk, name = asked.desk, asked.given["snapshot"]
     try:
-        kept = desk.latest() if name is None else Kept(name, desk.snapshot(name))
+        kept = asked.desk.kept(asked.given["snapshot"])
     except NotMeasured:
-        return _summary("now", live.measure(who=(desk.settings.service, desk.settings.version, desk.settings.revision)))
+        return _summary("now", live.measure(who=asked.desk.settings.who))
     return _summary(kept.id, kept.snapshot)
 
 
@@ -164,28 +161,27 @@ def _plain_heap(heap: Heap) -> dict[str, Any]:
 def types(asked: Asked) -> View:
     """Say how many objects of each type there are, and how many bytes they take."""
     found, like, limit = chosen(asked), asked.given["like"], int(asked.given["limit"])
-    rows = only_like(found.heap.types, [kind.name for kind in found.heap.types], like)
+    rows = only_like(found.heap.types, lambda kind: kind.name, like)
+    shown, left_out = rows[:limit], max(0, len(rows) - limit)
     known = {kind.name: (kind.count, kind.bytes) for kind in heap_before(found).types}
     before = known if found.before is not None else None
-    gains = [gain(kind.name, kind.count, kind.bytes, before) for kind in rows]
+    gains = [gain(kind.name, kind.count, kind.bytes, before) for kind in shown]
     columns = (Column("Type", "code"), Column("Objects", "number"), Column("Bytes", "bytes"), *GAINED)
-    cells = [(kind.name, kind.count, kind.bytes, *gained) for kind, gained in zip(rows, gains, strict=True)]
+    cells = tuple((kind.name, kind.count, kind.bytes, *gained) for kind, gained in zip(shown, gains, strict=True))
     return View(
         title="Types",
         said=_types_said(found.heap, rows, like),
         blocks=[
             facts_of(found),
-            table("", columns, cells, limit, nothing_like("type", like)),
+            Table(columns=columns, rows=cells, empty=nothing_like("type", like), left_out=left_out),
             *notes_of(found.snapshot.left_out),
         ],
         data={
             **of_snapshot(found),
             "objects": found.heap.objects,
             "bytes": found.heap.bytes,
-            "types": [
-                {**attrs.asdict(kind), **plain_gain(gained)} for kind, gained in zip(rows[:limit], gains, strict=False)
-            ],
-            "left_out": max(0, len(rows) - limit),
+            "types": [{**attrs.asdict(kind), **plain_gain(gained)} for kind, gained in zip(shown, gains, strict=True)],
+            "left_out": left_out,
         },
     )
 

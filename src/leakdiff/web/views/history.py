@@ -66,7 +66,7 @@ def history(asked: Asked) -> View:
     return View(
         title=f"History of {name_of(series)}",
         said=_said(series, kind, lives),
-        blocks=_blocks(series, kind, lives, only_like(names, names, asked.given["like"])),
+        blocks=_blocks(series, kind, lives, only_like(names, str, asked.given["like"])),
         data={
             "series": series,
             "kind": "bytes" if kind == "bytes" else "number",

@@ -69,7 +69,7 @@ def index(asked: Asked) -> View:
 
 def _known(desk: Desk) -> _Known:
     """Gather what is known; what fails is a sentence, and the rest goes on."""
-    settings, faults = desk.settings, _faults(desk)
+    faults = _faults(desk)
     trend = now = None
     is_computing = False
     try:
@@ -83,7 +83,7 @@ def _known(desk: Desk) -> _Known:
     except Exception as error:  # noqa: BLE001 - a store may be anybody's
         faults.append(f"The history cannot be read: {told(error)}")
     try:
-        now = live.measure(who=(settings.service, settings.version, settings.revision))
+        now = live.measure(who=desk.settings.who)
     except Exception as error:  # noqa: BLE001 - whatever it is, the rest of the page is good
         faults.append(f"Memory cannot be measured: {told(error)}")
     return _Known(

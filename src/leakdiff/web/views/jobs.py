@@ -11,7 +11,7 @@ from leakdiff.model.report import Finding, Report
 from leakdiff.render.html import as_page
 from leakdiff.render.json import as_dict
 from leakdiff.render.text import claim, told
-from leakdiff.web.cells import span
+from leakdiff.web.cells import moment, span
 from leakdiff.web.desk import Desk
 from leakdiff.web.jobs import Job, Outcome
 from leakdiff.web.routing import Asked
@@ -137,7 +137,7 @@ def _facts(found: Job, *further: tuple[str, Cell]) -> Facts:
         rows=(
             ("job", found.id),
             ("state", found.state),
-            ("began", time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(found.began))),
+            ("began", moment(found.began)),
             *ended,
             *slug,
             *further,

@@ -61,7 +61,7 @@ def owners(asked: Asked) -> View:
     found, like, limit = chosen(asked), asked.given["like"], int(asked.given["limit"])
     if found.heap.owners is None:
         raise NotMeasured(f"Who holds what in snapshot {found.id}", "It was taken without owners: take another.")
-    rows = only_like(found.heap.owners, [owner.path for owner in found.heap.owners], like)
+    rows = only_like(found.heap.owners, lambda owner: owner.path, like)
     before = _before(found)
     told = _told(asked.desk, rows[:limit], before)
     left_out = max(0, len(rows) - limit)

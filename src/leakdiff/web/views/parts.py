@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -19,7 +19,7 @@ from leakdiff.web.charts import MOST, thinned
 from leakdiff.web.desk import Desk, Kept
 from leakdiff.web.refusals import NotMeasured
 from leakdiff.web.routing import Asked
-from leakdiff.web.view import Chart, Column, Facts, Form, Input, Kind, Table, Text
+from leakdiff.web.view import Chart, Column, Facts, Form, Input, Kind, Text
 
 MOST_POINTS = 2_000  # of one line, in JSON
 _Row = TypeVar("_Row")
@@ -47,7 +47,7 @@ def chosen(asked: Asked) -> Chosen:
         StoreUnusable: If the monitor's store cannot be read.
     """
     name = asked.given["snapshot"]
-    kept = asked.desk.latest() if name is None else Kept(name, asked.desk.snapshot(name))
+    kept = asked.desk.kept(name)
     heap = kept.snapshot.heap
     if heap is None:
         raise NotMeasured(f"The heap of snapshot {name}", "It is a cheap measurement: choose a deep one.")
@@ -97,10 +97,10 @@ def notes_of(notes: Sequence[str], title: str = "What was not looked at") -> lis
     return [Text(title=title, text="\n".join(notes))] if notes else []
 
 
-def only_like(rows: Sequence[_Row], names: Sequence[str], like: str) -> list[_Row]:
+def only_like(rows: Sequence[_Row], name_of: Callable[[_Row], str], like: str) -> list[_Row]:
     """Return rows whose name contains a text, in any case."""
     wanted = like.casefold()
-    return [row for row, name in zip(rows, names, strict=True) if wanted in name.casefold()]
+    return [row for row in rows if wanted in name_of(row).casefold()] if wanted else list(rows)
 
 
 def nothing_like(what: str, like: str) -> str:
@@ -248,9 +248,3 @@ def tracing_form(seconds: int = 60) -> Form:
         said="Turns tracemalloc on for that long, then off again: requests take about four times as long "
         "meanwhile, and what does little but allocate far longer; each block that stays takes some 100 bytes more.",
     )
-
-
-def table(title: str, columns: Sequence[Column], rows: Sequence[tuple[Any, ...]], limit: int, empty: str) -> Table:
-    """Return the first rows of a table, and how many more there are."""
-    shown = tuple(rows[:limit])
-    return Table(title=title, columns=tuple(columns), rows=shown, empty=empty, left_out=max(0, len(rows) - len(shown)))

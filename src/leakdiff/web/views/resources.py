@@ -50,9 +50,7 @@ def resources(asked: Asked) -> View:
 
 
 def _like(tallies: _Tallies, like: str) -> _Tallies:
-    return tuple(
-        sorted(only_like(tallies, [tally.name for tally in tallies], like), key=lambda one: (-one.count, one.name))
-    )
+    return tuple(sorted(only_like(tallies, lambda tally: tally.name, like), key=lambda one: (-one.count, one.name)))
 
 
 def _total(tallies: _Tallies) -> int:

@@ -9,7 +9,7 @@ from leakdiff.render.plain import size
 from leakdiff.web.desk import Desk
 from leakdiff.web.refusals import NotMeasured
 from leakdiff.web.routing import Asked
-from leakdiff.web.view import Cell, Column, Facts, Link, View
+from leakdiff.web.view import Cell, Column, Facts, Link, Table, View
 from leakdiff.web.views.parts import (
     GAINED,
     Chosen,
@@ -25,7 +25,6 @@ from leakdiff.web.views.parts import (
     place_of,
     plain_gain,
     plain_site,
-    table,
     tracing_form,
 )
 
@@ -44,24 +43,25 @@ def sites(asked: Asked) -> View:
     found, like, limit = _perhaps_chosen(asked), asked.given["like"], int(asked.given["limit"])
     if found is None or found.heap.sites is None:
         return _no_sites(found, asked.desk)
-    rows = only_like(found.heap.sites, [f"{place_of(row.site)} {row.site.function}" for row in found.heap.sites], like)
+    rows = only_like(found.heap.sites, lambda row: f"{place_of(row.site)} {row.site.function}", like)
+    shown, left_out = rows[:limit], max(0, len(rows) - limit)
     traced = heap_before(found).sites
     before = {_key(row): (row.count, row.bytes) for row in traced} if traced is not None else None
-    gains = [gain(_key(row), row.count, row.bytes, before) for row in rows]
+    gains = [gain(_key(row), row.count, row.bytes, before) for row in shown]
     columns = (
         *(Column("Line", "code"), Column("Function", "code"), Column("Blocks", "number"), Column("Bytes", "bytes")),
         *GAINED,
     )
-    cells = [
+    cells = tuple(
         (place_of(row.site), row.site.function, row.count, row.bytes, *gained)
-        for row, gained in zip(rows, gains, strict=True)
-    ]
+        for row, gained in zip(shown, gains, strict=True)
+    )
     return View(
         title="Sites",
         said=_sites_said(rows, like),
         blocks=[
             facts_of(found),
-            table("", columns, cells, limit, nothing_like("line", like)),
+            Table(columns=columns, rows=cells, empty=nothing_like("line", like), left_out=left_out),
             *notes_of(found.snapshot.left_out),
         ],
         data={
@@ -69,9 +69,9 @@ def sites(asked: Asked) -> View:
             "is_traced": True,
             "sites": [
                 {**plain_site(row.site), "count": row.count, "bytes": row.bytes, **plain_gain(gained)}
-                for row, gained in zip(rows[:limit], gains, strict=False)
+                for row, gained in zip(shown, gains, strict=True)
             ],
-            "left_out": max(0, len(rows) - limit),
+            "left_out": left_out,
         },
     )
 
