@@ -14,6 +14,11 @@ def size(count: float) -> str:
     return f"{count:.0f} B" if step == 0 else f"{count:.1f} {_UNITS[step]}"
 
 
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """Return ``1 thread`` or ``1,200 threads``."""
+    return f"{count:,} {noun if count == 1 else f'{noun}s' if plural is None else plural}"
+
+
 def printable(text: str) -> str:
     """Return text with everything escaped that could steer a terminal or break a line."""
     return "".join(

@@ -25,7 +25,7 @@ from leakdiff.model.snapshot import (
     Tally,
     TypeCount,
 )
-from leakdiff.render.plain import printable, size
+from leakdiff.render.plain import counted, printable, size
 from leakdiff.render.text import short_path
 
 FORMAT = 1
@@ -67,7 +67,7 @@ def _claim(snapshot: Snapshot) -> str:
     if snapshot.heap is None:
         return f"{memory}; the heap was not walked"
     least = "" if snapshot.heap.is_whole else "at least "
-    return f"{memory}, {least}{_number(snapshot.heap.objects, 'object')} of {size(snapshot.heap.bytes)}"
+    return f"{memory}, {least}{counted(snapshot.heap.objects, 'object')} of {size(snapshot.heap.bytes)}"
 
 
 def _who(identity: Identity) -> str:
@@ -83,7 +83,7 @@ def _circumstances(snapshot: Snapshot) -> str:
     if 0 < who.started <= taken.utc:
         facts.append(f"{_span(taken.utc - who.started)} after its start")
     if snapshot.units is not None:
-        facts.append(f"{_number(snapshot.units, 'unit')} of work")
+        facts.append(f"{counted(snapshot.units, 'unit')} of work")
     facts.extend(
         f"{name} {printable(version)}"
         for name, version in (("Python", who.python), ("leakdiff", who.leakdiff))
@@ -125,7 +125,7 @@ def _container_rows(cgroup: Cgroup) -> Iterator[_Row]:
 def _owner_row(owner: OwnerSize) -> _Row:
     return (
         printable(owner.path),
-        _number(owner.entries, "entry", "entries"),
+        counted(owner.entries, "entry", "entries"),
         size(owner.bytes),
         f"{size(owner.entry_bytes)} each" if owner.entry_bytes is not None else "",
         printable(owner.type) + (f" in {owner.containers:,} places" if owner.containers > 1 else ""),
@@ -146,11 +146,11 @@ def _site_row(found: SiteCount) -> _Row:
     site = found.site
     where = f" in {site.function}" if site.function else ""
     place = printable(f"{short_path(site.file)}:{site.line}{where}")
-    return place, _number(found.count, "block"), size(found.bytes)
+    return place, counted(found.count, "block"), size(found.bytes)
 
 
 def _watched_row(tally: Tally) -> _Row:
-    return printable(tally.name), _number(tally.count, "entry", "entries")
+    return printable(tally.name), counted(tally.count, "entry", "entries")
 
 
 def _by_count(resources: Resources) -> list[tuple[str, Tally]]:
@@ -167,7 +167,7 @@ def _resource_row(found: tuple[str, Tally]) -> _Row:
 def _cost(cost: SnapshotCost) -> str:
     return (
         f"{cost.cpu_seconds:.3f} CPU s in {cost.seconds:.3f} s, longest stall {cost.longest_stall * 1000:.1f} ms, "
-        f"{size(cost.memory)} of tables, {_number(cost.walked, 'object')} walked"
+        f"{size(cost.memory)} of tables, {counted(cost.walked, 'object')} walked"
     )
 
 
@@ -199,12 +199,12 @@ def _answer(diff: Diff) -> str:
         if grown := changes.growing():
             # What gained entries says more than what merely holds something that became larger.
             first = next((change for change in grown if change.gained > 0), grown[0])
-            return f"{_number(len(grown), kind)} grew in {_span(diff.seconds)}: {_gain(first, *nouns)}"
+            return f"{counted(len(grown), kind)} grew in {_span(diff.seconds)}: {_gain(first, *nouns)}"
     return _nothing(diff)
 
 
 def _gain(change: Change, noun: str, plural: str) -> str:
-    count = f"+{_number(change.gained, noun, plural)}".rstrip() if change.gained > 0 else ""
+    count = f"+{counted(change.gained, noun, plural)}".rstrip() if change.gained > 0 else ""
     heavier = size(change.gained_bytes) if change.gained_bytes else ""
     gain = ", ".join(part for part in (count, heavier) if part)
     return f"{printable(change.name)} {gain if count else f'+{gain}'}"
@@ -314,10 +314,6 @@ def _table(rows: Sequence[_Row], left: Container[int] = (0,)) -> list[str]:
         "  ".join(row[at].ljust(width) if to_left else row[at].rjust(width) for at, width, to_left in used).rstrip()
         for row in rows
     ]
-
-
-def _number(count: int, noun: str, plural: str | None = None) -> str:
-    return f"{count:,} {noun if count == 1 else plural if plural is not None else f'{noun}s'}"
 
 
 def _when(moment: Moment) -> str:

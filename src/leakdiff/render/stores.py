@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from leakdiff.model.kept import StoreInfo
-from leakdiff.render.plain import size
+from leakdiff.render.plain import counted, size
 
 FORMAT = 1
 _HOUR = 3_600
@@ -17,8 +17,8 @@ _HOUR = 3_600
 def info_text(info: StoreInfo) -> str:
     """Return how much a store holds, in one line or two."""
     snapshots, processes = (
-        _counted(info.snapshots, "snapshot", "snapshots"),
-        _counted(info.processes, "process", "processes"),
+        counted(info.snapshots, "snapshot", "snapshots"),
+        counted(info.processes, "process", "processes"),
     )
     about = f"leakdiff: {snapshots} ({info.deep:,} deep) of {processes}, {size(info.bytes)}, schema {info.schema}"
     if info.first is None or info.last is None:
@@ -30,10 +30,6 @@ def info_text(info: StoreInfo) -> str:
 def info_plain(info: StoreInfo) -> dict[str, Any]:
     """Return the same as plain values; times are UTC seconds since the epoch."""
     return {"format": FORMAT, **attrs.asdict(info)}
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
 
 
 def _time(utc: float) -> str:

@@ -9,7 +9,7 @@ import attrs
 
 from leakdiff.model.report import ACCUSING, Verdict
 from leakdiff.model.trend import OwnerTrend, SeriesTrend, Slope, TimeToLimit, Trend, TrendRow
-from leakdiff.render.plain import printable, size
+from leakdiff.render.plain import counted, printable, size
 
 FORMAT = 1
 _DAY = 24.0
@@ -35,7 +35,7 @@ def trend_text(trend: Trend) -> str:
 def _claim(trend: Trend) -> str:
     since = f", since {trend.deploy.version}" if trend.deploy is not None else ""
     if trend.verdict is Verdict.NATIVE:
-        memory = f", memory grows by {_per_day(trend.memory.per_hour.value)}" if trend.memory is not None else ""
+        memory = f", memory grows by {per_day(trend.memory.per_hour.value)}" if trend.memory is not None else ""
         return f"the C heap grows and no Python object owns it{memory}{since}"
     if trend.verdict is Verdict.LEAK:
         return f"{_leak(trend)}{since}"
@@ -47,7 +47,7 @@ def _leak(trend: Trend) -> str:
     accused = next((owner for owner in trend.owners if owner.verdict is trend.verdict), None)
     if accused is not None:
         return f"{accused.path} {'grow' if _is_resource(accused) else 'grows'} by {_rates(accused)} a day"
-    grows = f" by {_per_day(trend.memory.per_hour.value)}" if trend.memory is not None else ""
+    grows = f" by {per_day(trend.memory.per_hour.value)}" if trend.memory is not None else ""
     return f"memory grows{grows}, and no owner that was seen does"
 
 
@@ -73,8 +73,8 @@ def _rows(trend: Trend) -> Iterator[tuple[str, str]]:
         yield "memory", _memory(trend.memory)
     yield from _owners(trend)
     if trend.deploy is not None:
-        yield "since", f"{trend.deploy.version}, memory {_per_day(trend.deploy.per_hour)}"
-        yield "was", f"{trend.deploy.before}, memory {_per_day(trend.deploy.per_hour_before)}"
+        yield "since", f"{trend.deploy.version}, memory {per_day(trend.deploy.per_hour)}"
+        yield "was", f"{trend.deploy.before}, memory {per_day(trend.deploy.per_hour_before)}"
     if trend.resets_on_restart is not None:
         yield "restart", _RESTART[trend.resets_on_restart]
     if trend.to_limit is not None:
@@ -100,7 +100,7 @@ def _memory(memory: SeriesTrend) -> str:
     start, last = size(memory.baseline), size(memory.last)
     levels = last if start == last else f"{start} after a start, {last} at last"
     unit = f"; {_small(memory.per_unit)} per unit" if memory.per_unit is not None else ""
-    return f"{levels}; {_per_day(slope.value)} ({size(slope.low * _DAY)} to {size(slope.high * _DAY)}){unit}"
+    return f"{levels}; {per_day(slope.value)} ({size(slope.low * _DAY)} to {size(slope.high * _DAY)}){unit}"
 
 
 def _small(slope: Slope) -> str:
@@ -140,15 +140,16 @@ def _limit(limit: TimeToLimit) -> str:
 
 
 def _rests(trend: Trend) -> str:
-    processes = _plural(trend.processes, "process", "es")
-    replicas = _plural(trend.replicas, "replica")
-    return f"on {_plural(trend.points, 'snapshot')} of {replicas} ({processes}) over {_hours(trend.hours)}"
+    processes = counted(trend.processes, "process", "processes")
+    replicas = counted(trend.replicas, "replica")
+    return f"on {counted(trend.points, 'snapshot')} of {replicas} ({processes}) over {_hours(trend.hours)}"
 
 
 # -- words -----------------------------------------------------------------------------------------
 
 
-def _per_day(per_hour: float) -> str:
+def per_day(per_hour: float) -> str:
+    """Return bytes an hour as bytes a day."""
     return f"{size(per_hour * _DAY)} a day"
 
 
@@ -160,10 +161,6 @@ def _hours(hours: float) -> str:
     if hours < 1:
         return f"{max(1, round(hours * 60))} min"
     return f"{hours:,.0f} h" if hours < 4 * _DAY else f"{hours / _DAY:,.0f} days"
-
-
-def _plural(count: int, noun: str, ending: str = "s") -> str:
-    return f"{count:,} {noun}{'' if count == 1 else ending}"
 
 
 # -- tables and plain values -----------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from leakdiff.render.plain import printable, size
+from leakdiff.render.plain import counted, printable, size
 from leakdiff.testing.session import Result, Session, has_session, session_of
 
 _MOST_LEAKS = 20
@@ -65,7 +65,7 @@ def _tally(session: Session, leaks: Sequence[Result]) -> str:
     verdicts = Counter(found.verdict for found in session.told)
     told = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(verdicts.items()))
     failed = sum(found.is_failure for found in leaks)
-    parts = [f"{_counted(len(session.results), 'check')}{f': {told}' if told else ''}", f"{failed:,} failed"]
+    parts = [f"{counted(len(session.results), 'check')}{f': {told}' if told else ''}", f"{failed:,} failed"]
     if len(leaks) > failed:
         parts.append(f"{len(leaks) - failed:,} passed with a leak that is known, ignored or allowed")
     if left_out := len(session.results) - len(session.told):
@@ -79,7 +79,7 @@ def _tally(session: Session, leaks: Sequence[Result]) -> str:
 def _watched(session: Session) -> Iterator[str]:
     suspect = [item for item in session.outlived if not item["kept_by"]]
     known = [item for item in session.outlived if item["kept_by"]]
-    watched = f"{_counted(session.watched, 'test')} watched once"
+    watched = f"{counted(session.watched, 'test')} watched once"
     if not suspect:
         yield f"{watched}: nothing outlived them under an owner of the program's own"
     else:
@@ -88,12 +88,12 @@ def _watched(session: Session) -> Iterator[str]:
     for item in shown[:_MOST_OWNERS]:
         yield from _owner(item)
     if more := len(suspect) - len(shown[:_MOST_OWNERS]):
-        yield f"  and {_counted(more, 'owner')} more of less or of one test (--leakdiff-report=PATH has them)"
+        yield f"  and {counted(more, 'owner')} more of less or of one test (--leakdiff-report=PATH has them)"
     if suspect:
         yield f"  {_ADVICE}"
     yield from _known(known)
     if session.others:
-        yield f"{_counted(session.others, 'more object')} of tests kept by pytest, its plugins, or C code"
+        yield f"{counted(session.others, 'more object')} of tests kept by pytest, its plugins, or C code"
 
 
 def _is_telling(item: Mapping[str, Any]) -> bool:
@@ -121,11 +121,11 @@ def what_it_holds(item: Mapping[str, Any]) -> str:
     if len(types) > _MOST_TYPES:
         shown.append(f"{len(types) - _MOST_TYPES} more types")
     if not shown:
-        shown.append(_counted(item["entries"], "entry", "entries") if item["entries"] else "a larger buffer")
+        shown.append(counted(item["entries"], "entry", "entries") if item["entries"] else "a larger buffer")
     whole = f", {size(item['bytes'])}" if item["bytes"] else ""
     if not item["tests"]:
         return f"{', '.join(shown)}{whole}, from some of the tests: which cannot be told"
-    return f"{', '.join(shown)}{whole}, from {_counted(len(item['tests']), 'test')}"
+    return f"{', '.join(shown)}{whole}, from {counted(len(item['tests']), 'test')}"
 
 
 def _known(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -140,7 +140,3 @@ def _known(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _first(names: Sequence[str], most: int) -> str:
     shown = ", ".join(printable(name) for name in names[:most])
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
-
-
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count:,} {one if count == 1 else many or f'{one}s'}"

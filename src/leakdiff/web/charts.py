@@ -49,14 +49,14 @@ def draw(chart: Chart) -> Drawing:
         line=line,
         area=f"{line.partition(',')[0]},{bottom} {line} {line.rpartition(' ')[2].partition(',')[0]},{bottom}",
         said=chart.said,
-        low=_whole(min(values)),
-        high=_whole(max(values)),
+        low=whole(min(values)),
+        high=whole(max(values)),
         begin=points[0][0],
         end=points[-1][0],
     )
 
 
-def _whole(value: float) -> float:
+def whole(value: float) -> float:
     """Return a whole number as one, so that 428 entries are not told as 428.00."""
     return int(value) if value == int(value) else value
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from leakdiff.model.cause import Cause
 from leakdiff.model.code import CodeSite
-from leakdiff.model.report import Finding, Report
+from leakdiff.model.report import Finding
 from leakdiff.model.routes import OwnerByRoute
 from leakdiff.render.html import render_html
 from leakdiff.render.json import finding_dict
@@ -42,9 +42,9 @@ def finding(asked: Asked) -> View:
     return View(
         title=f"Finding {found.fingerprint}",
         verdict=found.verdict.value,
-        said=claim(found, seen.report.unit),
+        said=claim(found),
         blocks=[
-            _rows(found, seen.report),
+            _rows(found),
             *([_path(found)] if found.path else []),
             *_over_time(desk, found, drawn(line, "number")),
             *([_routes(by_route)] if by_route is not None else []),
@@ -55,7 +55,7 @@ def finding(asked: Asked) -> View:
             watch_form(),
         ],
         data={
-            "finding": _plain(found, seen.report),
+            "finding": _plain(found),
             "job": seen.job.id,
             "over_time": plain(line),
             "routes": plain(by_route),
@@ -64,13 +64,13 @@ def finding(asked: Asked) -> View:
     )
 
 
-def _plain(found: Finding, report: Report) -> dict[str, Any]:
+def _plain(found: Finding) -> dict[str, Any]:
     told: dict[str, Any] = plain(finding_dict(found))
-    return {**told, "claim": claim(found, report.unit), "unit": report.unit, "depth": found.depth}
+    return {**told, "claim": claim(found), "unit": found.unit, "depth": found.depth}
 
 
-def _rows(found: Finding, report: Report) -> Facts:
-    told = [(name, _GAP.sub(", ", text.strip())) for name, text in rows(found, report) if name not in _TOLD_APART]
+def _rows(found: Finding) -> Facts:
+    told = [(name, _GAP.sub(", ", text.strip())) for name, text in rows(found) if name not in _TOLD_APART]
     return Facts(title="What is known", rows=tuple(told))
 
 

@@ -10,14 +10,13 @@ import attrs
 from leakdiff import live
 from leakdiff.compare.difference import kinds_of
 from leakdiff.model.snapshot import Cgroup, Heap, Memory, Snapshot, SnapshotCost, TypeCount
-from leakdiff.render.plain import size
+from leakdiff.render.plain import counted, size
 from leakdiff.web.refusals import NotMeasured
 from leakdiff.web.routing import Asked
 from leakdiff.web.view import Block, Cell, Column, Facts, Link, Table, View
 from leakdiff.web.views.parts import (
     GAINED,
     chosen,
-    counted,
     facts_of,
     gain,
     heap_before,
@@ -28,6 +27,7 @@ from leakdiff.web.views.parts import (
     plain,
     plain_gain,
     plain_header,
+    sentence,
     snapshot_form,
 )
 
@@ -188,7 +188,7 @@ def types(asked: Asked) -> View:
 
 def _types_said(heap: Heap, rows: Sequence[TypeCount], like: str) -> str:
     if not rows:
-        return f"{nothing_like('type', like).capitalize()}."
+        return sentence(nothing_like("type", like))
     first = rows[0]
     most = f"{first.name} takes most: {counted(first.count, 'object')}, {size(first.bytes)}"
     if like:

@@ -12,7 +12,7 @@ import attrs
 from leakdiff.model.snapshot import Identity
 from leakdiff.model.trend import Point
 from leakdiff.store.series import BYTES, ENTRIES
-from leakdiff.web.charts import thinned
+from leakdiff.web.charts import thinned, whole
 from leakdiff.web.desk import Desk
 from leakdiff.web.refusals import NotKnown, NotMeasured
 from leakdiff.web.routing import Asked
@@ -105,7 +105,7 @@ def _blocks(series: str, kind: Kind, lives: Sequence[_Life], names: Sequence[str
         Table(
             title="Readings",
             columns=(Column("Time", "time"), Column(name_of(series), kind)),
-            rows=tuple((at, _whole(value)) for at, value in thinned(first[::-1], _MOST_READINGS)),
+            rows=tuple((at, whole(value)) for at, value in thinned(first[::-1], _MOST_READINGS)),
             empty="none in this time",
             left_out=max(0, len(first) - _MOST_READINGS),
         ),
@@ -137,11 +137,7 @@ def _processes(lives: Sequence[_Life], kind: Kind) -> Table:
 def _life_row(life: _Life, kind: Kind) -> tuple[Cell, ...]:
     first, last = life.points[0], life.points[-1]
     line = drawn(pairs(life.points), kind)
-    return life.name, last.version or None, first.time, last.time, _whole(first.value), _whole(last.value), line
-
-
-def _whole(value: float) -> float:
-    return int(value) if value == value // 1 else value
+    return life.name, last.version or None, first.time, last.time, whole(first.value), whole(last.value), line
 
 
 def _ranked(desk: Desk, names: Sequence[str]) -> list[str]:

@@ -10,13 +10,14 @@ from leakdiff.model.profile import Profile, Sample
 from leakdiff.model.report import Finding, Report
 from leakdiff.render.html import as_page
 from leakdiff.render.json import as_dict
+from leakdiff.render.plain import counted
 from leakdiff.render.text import claim, told
 from leakdiff.web.cells import moment, span
 from leakdiff.web.desk import Desk
 from leakdiff.web.jobs import Job, Outcome
 from leakdiff.web.routing import Asked
 from leakdiff.web.view import Block, Cell, Column, Facts, Findings, Form, Link, Progress, Table, Text, View
-from leakdiff.web.views.parts import counted, notes_of, place_of, plain, plain_header, plain_site
+from leakdiff.web.views.parts import notes_of, place_of, plain, plain_header, plain_site
 
 REFRESH = 2.0
 _MOST_SAMPLES = 50
@@ -190,15 +191,15 @@ def findings_table(report: Report, most: int | None = None) -> Table:
     return Table(
         title="Findings",
         columns=(Column("Finding"), Column("Verdict"), Column("What")),
-        rows=tuple(_finding_row(finding, report.unit) for finding in shown),
+        rows=tuple(_finding_row(finding) for finding in shown),
         empty="none: nothing grew that stayed",
         left_out=len(findings) - len(shown),
     )
 
 
-def _finding_row(finding: Finding, unit: str) -> tuple[Cell, ...]:
+def _finding_row(finding: Finding) -> tuple[Cell, ...]:
     name = Link(finding.fingerprint, f"/findings/{finding.fingerprint}")
-    return name, finding.verdict.value, claim(finding, unit)
+    return name, finding.verdict.value, claim(finding)
 
 
 def snapshot_name(desk: Desk, outcome: Outcome) -> str | None:

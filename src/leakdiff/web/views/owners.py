@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from leakdiff.model.snapshot import OwnerSize
-from leakdiff.render.plain import size
+from leakdiff.render.plain import counted, size
 from leakdiff.store.series import ENTRIES
 from leakdiff.web.charts import thinned
 from leakdiff.web.desk import Desk
@@ -20,7 +20,6 @@ from leakdiff.web.views.parts import (
     Chosen,
     Gain,
     chosen,
-    counted,
     drawn,
     facts_of,
     filled,
@@ -34,6 +33,7 @@ from leakdiff.web.views.parts import (
     path_of,
     plain,
     plain_gain,
+    sentence,
 )
 
 _MOST_LINES = 100  # owners whose length is drawn: each is a question to the store
@@ -92,7 +92,7 @@ def _before(found: Chosen) -> Amounts | None:
 
 def _said(found: Chosen, rows: Sequence[OwnerSize], before: Amounts | None, like: str) -> str:
     if not rows:
-        return f"{nothing_like('owner', like).capitalize()}."
+        return sentence(nothing_like("owner", like))
     first = max(rows, key=lambda owner: owner.bytes)
     said = f"{first.path} holds most: {counted(first.entries, 'entry', 'entries')}, {size(first.bytes)}"
     if before is None or found.before is None:

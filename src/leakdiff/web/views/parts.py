@@ -22,6 +22,7 @@ from leakdiff.web.routing import Asked
 from leakdiff.web.view import Chart, Column, Facts, Form, Input, Kind, Text
 
 MOST_POINTS = 2_000  # of one line, in JSON
+_A_MINUTE = "60"
 _Row = TypeVar("_Row")
 
 
@@ -108,6 +109,11 @@ def nothing_like(what: str, like: str) -> str:
     return f"no {what} has {like!r} in its name" if like else f"no {what}"
 
 
+def sentence(text: str) -> str:
+    """Return a text as a sentence: its first letter large, the rest as it is, and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 # -- values ----------------------------------------------------------------------------------------
 
 
@@ -137,11 +143,6 @@ def place_of(site: Site) -> str:
 def filled(bound: Bound | None) -> str | None:
     """Say how full something is: ``312 of 1,000``."""
     return f"{bound.filled:,} of {bound.limit:,}" if bound is not None else None
-
-
-def counted(count: int, noun: str, plural: str | None = None) -> str:
-    """Return ``1 thread`` or ``1,200 threads``."""
-    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 # -- lines over time -------------------------------------------------------------------------------
@@ -218,12 +219,12 @@ def plain_gain(gained: Gain) -> dict[str, int | None]:
 # -- forms -----------------------------------------------------------------------------------------
 
 
-def watch_form(seconds: int = 60) -> Form:
+def watch_form() -> Form:
     """Offer to watch live traffic."""
     return Form(
         label="Watch",
         to="/watch",
-        inputs=(Input(name="seconds", label="seconds", value=str(seconds)),),
+        inputs=(Input(name="seconds", label="seconds", value=_A_MINUTE),),
         said="Lets traffic go on, and says who keeps what it leaves behind. Walks the heap twice, a few milliseconds "
         "at a time.",
     )
@@ -239,12 +240,12 @@ def snapshot_form() -> Form:
     )
 
 
-def tracing_form(seconds: int = 60) -> Form:
+def tracing_form() -> Form:
     """Offer to trace allocations."""
     return Form(
         label="Trace allocations",
         to="/tracing",
-        inputs=(Input(name="seconds", label="seconds", value=str(seconds)),),
+        inputs=(Input(name="seconds", label="seconds", value=_A_MINUTE),),
         said="Turns tracemalloc on for that long, then off again: requests take about four times as long "
         "meanwhile, and what does little but allocate far longer; each block that stays takes some 100 bytes more.",
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from leakdiff.model.snapshot import RESOURCE_KINDS, Resources, Tally
+from leakdiff.render.plain import counted
 from leakdiff.web.refusals import NotMeasured
 from leakdiff.web.routing import Asked
 from leakdiff.web.view import Column, Table, View
-from leakdiff.web.views.parts import Chosen, chosen, counted, facts_of, notes_of, nothing_like, of_snapshot, only_like
+from leakdiff.web.views.parts import Chosen, chosen, facts_of, notes_of, nothing_like, of_snapshot, only_like
 
 _TITLES = {
     "threads": "Threads, by name and where they are",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leakdiff.model.snapshot import SiteCount
-from leakdiff.render.plain import size
+from leakdiff.render.plain import counted, size
 from leakdiff.web.desk import Desk
 from leakdiff.web.refusals import NotMeasured
 from leakdiff.web.routing import Asked
@@ -14,7 +14,6 @@ from leakdiff.web.views.parts import (
     GAINED,
     Chosen,
     chosen,
-    counted,
     facts_of,
     gain,
     heap_before,
@@ -25,6 +24,7 @@ from leakdiff.web.views.parts import (
     place_of,
     plain_gain,
     plain_site,
+    sentence,
     tracing_form,
 )
 
@@ -78,7 +78,7 @@ def sites(asked: Asked) -> View:
 
 def _sites_said(rows: Sequence[SiteCount], like: str) -> str:
     if not rows:
-        return f"{nothing_like('line', like).capitalize()}."
+        return sentence(nothing_like("line", like))
     first = rows[0]
     took = f"{counted(first.count, 'block')}, {size(first.bytes)}"
     return f"{place_of(first.site)} allocated most of what is alive: {took}."

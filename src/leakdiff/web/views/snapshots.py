@@ -9,6 +9,7 @@ from typing import Any
 from leakdiff.model.diff import Change, Changes, Diff, Side
 from leakdiff.model.kept import Header
 from leakdiff.model.snapshot import Snapshot
+from leakdiff.render.plain import counted
 from leakdiff.render.snapshots import diff_plain
 from leakdiff.render.text import short_path
 from leakdiff.watcher import told
@@ -16,7 +17,7 @@ from leakdiff.web.desk import Desk, Kept
 from leakdiff.web.refusals import NotMeasured
 from leakdiff.web.routing import Asked
 from leakdiff.web.view import Block, Cell, Column, Facts, Form, Input, Link, Table, Text, View
-from leakdiff.web.views.parts import counted, filled, notes_of, plain, plain_header, snapshot_form
+from leakdiff.web.views.parts import filled, notes_of, plain, plain_header, snapshot_form
 
 _MOST_HEADERS = 100
 _LOST = 1 << 10  # bytes that an owner or a type has lost from which it has a row of its own

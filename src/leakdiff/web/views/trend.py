@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from leakdiff.model.report import ACCUSING
 from leakdiff.model.trend import OwnerTrend, SeriesTrend, Trend
-from leakdiff.render.plain import size
-from leakdiff.render.trends import trend_headline
+from leakdiff.render.plain import counted, size
+from leakdiff.render.trends import per_day, trend_headline
 from leakdiff.store.series import ENTRIES
 from leakdiff.web.cells import amount, span
 from leakdiff.web.routing import Asked
 from leakdiff.web.view import Cell, Column, Facts, Link, Table, Text, View
-from leakdiff.web.views.parts import counted, filled, notes_of, path_of, plain
+from leakdiff.web.views.parts import filled, notes_of, path_of, plain
 
 _HOUR, _DAY = 3_600.0, 24.0
 
@@ -44,8 +44,8 @@ def _trend_rows(found: Trend) -> list[tuple[str, Cell]]:
         rows.append(("memory", _course(found.memory)))
     if found.deploy is not None:
         deploy = found.deploy
-        rows.append(("since version", f"{deploy.version or 'without a name'}: {_a_day(deploy.per_hour)}"))
-        rows.append(("before it", f"{deploy.before or 'without a name'}: {_a_day(deploy.per_hour_before)}"))
+        rows.append(("since version", f"{deploy.version or 'without a name'}: {per_day(deploy.per_hour)}"))
+        rows.append(("before it", f"{deploy.before or 'without a name'}: {per_day(deploy.per_hour_before)}"))
     if found.resets_on_restart is not None:
         rows.append(("a restart", "brings memory back" if found.resets_on_restart else "does not bring memory back"))
     if found.to_limit is not None:
@@ -74,13 +74,9 @@ def _course(series: SeriesTrend) -> str:
     level = [amount(round(value), "bytes" if is_bytes else "number") for value in (series.baseline, series.last)]
     slope = series.per_hour
     rates = [
-        _a_day(value) if is_bytes else f"{value * _DAY:,.1f} a day" for value in (slope.value, slope.low, slope.high)
+        per_day(value) if is_bytes else f"{value * _DAY:,.1f} a day" for value in (slope.value, slope.low, slope.high)
     ]
     return f"{series.shape}, {level[0]} at first, {level[1]} at last; {rates[0]} ({rates[1]} to {rates[2]})"
-
-
-def _a_day(per_hour: float) -> str:
-    return f"{size(per_hour * _DAY)} a day"
 
 
 def _owners(found: Trend) -> Table:
