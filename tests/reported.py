@@ -50,7 +50,7 @@ def seen(  # noqa: PLR0913 - each says one thing of the finding
         fingerprint="3f9a2c",
         owner=name if is_owned else None,
         owner_type=owner_type or steps[depth - 1].type,
-        entries=0 if entries is None else 303,
+        length=0 if entries is None else 303,
         path=steps,
         depth=depth,
         types=known,

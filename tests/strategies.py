@@ -116,7 +116,7 @@ findings = st.builds(
     fingerprint=st.from_regex(r"[0-9a-f]{6}", fullmatch=True),
     owner=st.none() | texts,
     owner_type=texts | st.sampled_from(["set", "dict", "C heap", "file descriptors"]),
-    entries=_COUNTS,
+    length=_COUNTS,
     path=st.lists(steps, min_size=1, max_size=4).map(tuple),
     depth=st.integers(1, 4),
     types=st.lists(st.builds(TypeGrowth, texts, _RATES, _COUNTS, st.none() | sites), max_size=7).map(tuple),

@@ -19,7 +19,7 @@ from leakdiff.model.report import Verdict
 from leakdiff.selftest_plants import PLANTS
 from reported import REPORTED, Seen, seen
 
-DOCS = Path(__file__).resolve().parent.parent / "docs" / "causes"
+DOCS = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "causes"
 
 
 @pytest.mark.parametrize("plant", REPORTED)

@@ -30,7 +30,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 RULES = REPOSITORY / "deploy" / "prometheus" / "leakdiff.rules.yml"
 TESTS = RULES.with_name("leakdiff.rules.test.yml")
 DASHBOARD = REPOSITORY / "deploy" / "grafana" / "leakdiff.json"
-HOW_TO = REPOSITORY / "docs" / "how-to-metrics.md"
+HOW_TO = REPOSITORY / "docs" / "how-to" / "metrics.md"
 PATIENCE = 60.0  # seconds a test waits for what takes two
 
 needs_promtool = pytest.mark.skipif(
@@ -106,7 +106,7 @@ def test_each_alert_is_tried_and_explained(alert: str) -> None:
 
     assert re.search(fired, TESTS.read_text(encoding="utf-8"))
     assert heading in HOW_TO.read_text(encoding="utf-8")
-    assert f"runbook_url: docs/how-to-metrics.md#{alert.lower()}\n" in RULES.read_text(encoding="utf-8")
+    assert f"runbook_url: docs/how-to/metrics.md#{alert.lower()}\n" in RULES.read_text(encoding="utf-8")
 
 
 def test_each_alert_says_what_it_is_and_how_grave() -> None:

@@ -307,7 +307,7 @@ def test_any_page_says_what_the_report_says(report: Report) -> None:
     text = squeezed(Page(render_html(report)).text)
 
     for finding in told(report):
-        assert all(squeezed(printable(said)) in text for _, said in rows(finding, report))
+        assert all(squeezed(printable(said)) in text for _, said in rows(finding))
     assert all(squeezed(printable(note)) in text for note in (*report.not_analysed, report.confidence))
 
 

@@ -49,7 +49,7 @@ def found(**fields: Any) -> Finding:
         fingerprint="3f9a2c",
         owner="app._inflight",
         owner_type="dict",
-        entries=505,
+        length=505,
         path=(Step("app", "module"),),
         depth=1,
         types=(TypeGrowth("app.Result", 1.0, 303), TypeGrowth("list", 1.0, 303)),

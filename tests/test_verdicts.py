@@ -127,7 +127,7 @@ def test_an_owner_that_grows_is_a_leak() -> None:
     assert (
         finding.because == "grew in 2 of 2 further rounds by 1.00 entries per unit, up to 505, and no bound was found"
     )
-    assert (finding.owner, finding.owner_type, finding.entries) == ("app.cache", "dict", 303)
+    assert (finding.owner, finding.owner_type, finding.length) == ("app.cache", "dict", 303)
     assert (finding.per_unit.objects, finding.per_unit.bytes, finding.per_unit.blocks) == (1.0, 64.0, 2.0)
     assert (finding.entries_per_unit, finding.per_entry) == (1.0, 64.0)
     assert [(growth.name, growth.count, growth.per_unit) for growth in finding.types] == [("app.Result", 303, 1.0)]
@@ -248,7 +248,7 @@ def test_owners_of_one_name_are_one_finding() -> None:
 
     assert finding.per_unit.objects == 404 / 303
     assert finding.entries_per_unit == 404 / 303
-    assert finding.entries == 404
+    assert finding.length == 404
     assert [(growth.name, growth.count) for growth in finding.types] == [("app.Result", 303), ("app.Late", 101)]
     assert finding.sites == lines
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from leakdiff.__about__ import __version__
 
 if TYPE_CHECKING:
+    from leakdiff.alive import owners, why_alive
     from leakdiff.capture.adapters import register_adapter, unregister_adapter
     from leakdiff.capture.traffic import count_units
     from leakdiff.errors import LeakdiffError, LeakFound
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from leakdiff.monitor import Monitor
     from leakdiff.session import check
     from leakdiff.soaks import Scenario, cancel_midway, disconnect, raise_midway, soak, timeout_midway
+    from leakdiff.tracking import track, who_adds
 
 __all__ = [
     "Baseline",
@@ -43,17 +45,22 @@ __all__ = [
     "diff",
     "disconnect",
     "explain",
+    "owners",
     "raise_midway",
     "register_adapter",
     "snapshot",
     "soak",
     "timeout_midway",
+    "track",
     "trend",
     "unregister_adapter",
     "watch",
     "watching",
+    "who_adds",
+    "why_alive",
 ]
 _HOMES = {
+    "alive": ("owners", "why_alive"),
     "capture.adapters": ("register_adapter", "unregister_adapter"),
     "capture.traffic": ("count_units",),
     "errors": ("LeakFound", "LeakdiffError"),
@@ -66,6 +73,7 @@ _HOMES = {
     "monitor": ("Monitor",),
     "session": ("check",),
     "soaks": ("Scenario", "cancel_midway", "disconnect", "raise_midway", "soak", "timeout_midway"),
+    "tracking": ("track", "who_adds"),
 }
 
 

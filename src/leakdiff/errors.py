@@ -261,3 +261,33 @@ class LeakFound(LeakdiffError, AssertionError):
     def __init__(self, text: str, report: object) -> None:
         super().__init__(text)
         self.report = report
+
+
+class ValuesNotAllowed(LeakdiffError, PermissionError):
+    """Keys and values of the program would have to be shown, and nobody has allowed it."""
+
+    slug = "values-not-allowed"
+
+    def __init__(self, what: str, saw: str = "there is nobody to ask") -> None:
+        super().__init__(
+            f"{what} would show keys and values of the program, and {saw}. "
+            "Give show_values=True if those who see this may see them."
+        )
+
+
+class OwnerNotFound(LeakdiffError, LookupError):
+    """What was named cannot be found in this process."""
+
+    slug = "owner-not-found"
+
+    def __init__(self, name: str, saw: str, todo: str) -> None:
+        super().__init__(f"{name} was not found: {saw}. {todo}")
+
+
+class NothingToDraw(LeakdiffError, ValueError):
+    """A picture would be empty, or needs a program that is not there."""
+
+    slug = "nothing-to-draw"
+
+    def __init__(self, what: str, saw: str, todo: str) -> None:
+        super().__init__(f"{what} cannot be drawn: {saw}. {todo}")

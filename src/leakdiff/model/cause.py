@@ -10,7 +10,7 @@ class Cause:
     """One kind of mistake.
 
     Attributes:
-        slug: Its stable name; docs/causes/<slug>.md explains it.
+        slug: Its stable name; docs/how-to/causes/<slug>.md explains it.
         title: What it is, in a few words.
         why: Why that grows, in one or two plain sentences.
         fix: What to do, in one sentence.

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
-from leakdiff.errors import LeakFound
+from leakdiff.errors import BadOption, LeakFound
 from leakdiff.model.cause import Cause
 from leakdiff.model.code import Code
 from leakdiff.model.heap import Bound, Site, Step
 from leakdiff.model.native import NativeEvidence
 from leakdiff.model.opinion import SecondOpinion, WeakWork
 from leakdiff.model.series import Shape
-from leakdiff.model.signals import Rate, Round
+from leakdiff.model.shown import Shown
+from leakdiff.model.signals import Phase, Rate, Round
 from leakdiff.model.verdict import ACCUSING as ACCUSING  # noqa: PLC0414  # a report is where people look for these
 from leakdiff.model.verdict import Novelty as Novelty  # noqa: PLC0414
 from leakdiff.model.verdict import Verdict as Verdict  # noqa: PLC0414
@@ -22,6 +24,7 @@ from leakdiff.model.verdict import Verdict as Verdict  # noqa: PLC0414
 if TYPE_CHECKING:
     import networkx as nx
 
+    from leakdiff.entries import Entries
     from leakdiff.model.baseline import Baseline
 
 
@@ -54,7 +57,7 @@ class Finding:
         fingerprint: Six hex digits that are the same on the next run.
         owner: The owner by the name a person can edit; None where no Python object owns the growth.
         owner_type: The owner's type, or the type at the top of what has no owner.
-        entries: Entries the owner holds now.
+        length: Entries the owner holds now.
         path: Steps from the root over the owner to a growing object.
         depth: How many of the steps lead to the owner.
         types: What grows, most first.
@@ -78,6 +81,9 @@ class Finding:
         novelty: ``NEW`` or ``KNOWN``, where a baseline was given.
         grows: Which scenario of a soak makes it grow, and by how much; empty where it was not a soak.
         graph: The graph around the growing objects: type names with ``count`` and ``bytes``, edges with ``count``.
+        unit: What its rates count by; its report's.
+        units: Units of work that the heap was compared over; 0 where it was not. Its report's as well.
+        work: Weak references to what was checked; its report's.
     """
 
     verdict: Verdict
@@ -85,7 +91,7 @@ class Finding:
     fingerprint: str
     owner: str | None
     owner_type: str
-    entries: int
+    length: int
     path: tuple[Step, ...]
     depth: int
     types: tuple[TypeGrowth, ...]
@@ -108,9 +114,75 @@ class Finding:
     novelty: Novelty | None = None
     grows: str = ""
     graph: nx.DiGraph[str] | None = attrs.field(default=None, eq=False, repr=False)
+    unit: str = attrs.field(default="unit", eq=False)
+    units: float = attrs.field(default=0, eq=False)
+    work: WeakWork | None = attrs.field(default=None, eq=False, repr=False)
 
     def __repr__(self) -> str:
-        return f"<Finding {self.verdict} {self.owner or self.owner_type} {self.per_unit.objects:.2f} objects per unit>"
+        from leakdiff.render.text import title
+
+        return f"<Finding {title(self)}>"
+
+    def __str__(self) -> str:
+        from leakdiff.render.text import title
+
+        return title(self)
+
+    def why(self) -> Shown:
+        """Return all that is known of it, row by row, as its report tells it."""
+        from leakdiff.render.text import finding_text
+
+        return Shown(finding_text(self))
+
+    def draw(self, style: str = "tree", *, show_values: bool | None = None) -> Shown:
+        """Return a picture of the path and of the graph above the growing objects.
+
+        Args:
+            style: ``tree`` or ``ascii`` for text; ``dot``, ``mermaid``, ``svg``; ``treemap`` for what the owner
+                retains, as SVG; ``objgraph`` for objgraph's picture of back-references, of the live objects, as SVG.
+            show_values: Allows the style ``objgraph`` to read keys and values, which runs ``repr`` of the program's own
+                classes; None asks at a prompt, and refuses elsewhere.
+
+        Raises:
+            BadOption: If there is no such style.
+            ValuesNotAllowed: If keys and values would have to be shown, and nobody allowed it.
+            NothingToDraw: If the picture would be empty, or needs a program that is not there.
+        """
+        from leakdiff.drawing import draw
+
+        return draw(self, style, show_values=show_values)
+
+    def entries(self, count: int = 3, *, show_values: bool | None = None) -> Entries:
+        """Return the newest entries of the owner as they are now, in this process: their keys, values and attributes.
+
+        What it returns holds texts only, none of the objects. Texts and numbers of the program are shown, so it asks.
+
+        Args:
+            count: How many, at most.
+            show_values: Whether to show them; None asks at a prompt, and refuses elsewhere.
+
+        Raises:
+            BadOption: If the number cannot work.
+            ValuesNotAllowed: If nobody allowed it.
+            OwnerNotFound: If the owner cannot be found in this process, by its path.
+        """
+        from leakdiff.entries import entries_of
+
+        return entries_of(self, count, show_values=show_values)
+
+    def second_opinion(self, step: Callable[..., Any] | None = None, **how: Any) -> SecondOpinion:
+        """Ask objgraph, pympler and guppy3 about it, as ``Report.second_opinion`` does.
+
+        Raises:
+            StepGone: If the work that was checked is gone and none is given.
+        """
+        return Report(self.verdict, self.because, (self,), unit=self.unit, work=self.work).second_opinion(step, **how)
+
+
+class Findings(tuple[Finding, ...]):
+    """Findings, the gravest and heaviest first."""
+
+    __slots__ = ()
 
 
 @attrs.frozen
@@ -148,7 +220,7 @@ class Report:
 
     verdict: Verdict
     because: str
-    findings: tuple[Finding, ...] = ()
+    findings: Findings = attrs.field(default=Findings(), converter=Findings)
     rounds: tuple[Round, ...] = ()
     not_analysed: tuple[str, ...] = ()
     cost: Cost = Cost()
@@ -159,6 +231,12 @@ class Report:
     fixed: tuple[str, ...] = ()
     also: tuple[tuple[str, str], ...] = ()
     work: WeakWork | None = attrs.field(default=None, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Tell the findings what they need of their report, so that one can be taken out of it."""
+        units = sum(measured.units for measured in self.rounds if measured.phase is Phase.DEEP)
+        told = (attrs.evolve(one, unit=self.unit, units=units or one.units, work=self.work) for one in self.findings)
+        object.__setattr__(self, "findings", Findings(told))
 
     def __str__(self) -> str:
         from leakdiff.render.text import headline
@@ -176,11 +254,65 @@ class Report:
         """The findings that are leaks: LEAK or NATIVE."""
         return tuple(finding for finding in self.findings if finding.verdict in ACCUSING)
 
+    def top(self, most: int = 3) -> Findings:
+        """Return the first few of the findings that are worth telling: the gravest and heaviest.
+
+        Raises:
+            BadOption: If the number cannot work.
+        """
+        from leakdiff.render.text import told
+
+        if type(most) is not int or most < 1:
+            raise BadOption("most", most, "a whole number from 1 on")
+        return Findings(told(self)[:most])
+
+    def why(self) -> Shown:
+        """Return the full report as text that shows itself at a prompt."""
+        return Shown(self.text())
+
     def text(self) -> str:
         """Return the full report as text."""
         from leakdiff.render.text import render_text
 
         return render_text(self)
+
+    def markdown(self) -> str:
+        """Return the report as GitHub-flavoured Markdown: for tickets, and for the summary of a CI step."""
+        from leakdiff.render.markdown import render_markdown
+
+        return render_markdown(self)
+
+    def sarif(self) -> str:
+        """Return the report as SARIF 2.1.0: code hosts show it at the lines that insert and remove."""
+        from leakdiff.render.sarif import render_sarif
+
+        return render_sarif(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write it to a file, whole or not at all, in the format that the file's ending names.
+
+        Args:
+            path: Ends with ``.json``, ``.html``, ``.md``, ``.sarif``, ``.txt``, ``.svg``, ``.dot`` or ``.mmd``.
+
+        Raises:
+            BadOption: If the ending names no format.
+            CannotWrite: If the file cannot be written.
+            MissingExtra: If jinja2 is not installed, which HTML needs and ``leakdiff[html]`` brings along.
+        """
+        from leakdiff.reports import save
+
+        save(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a report that was saved as JSON, also by ``leakdiff check --json``.
+
+        Raises:
+            CannotRead: If the file is missing, corrupt, foreign or of a newer format.
+        """
+        from leakdiff.reports import load
+
+        return load(path)  # type: ignore[return-value]
 
     def json(self) -> str:
         """Return the report as JSON (format 1; docs/reference/json.md has the schema)."""

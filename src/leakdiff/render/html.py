@@ -62,7 +62,7 @@ def as_page(report: Report) -> dict[str, Any]:
     page = {
         "verdict": report.verdict.value,
         "headline": headline(report).removeprefix("leakdiff: "),
-        "findings": [_finding(finding, report) for finding in told(report)],
+        "findings": [_finding(finding) for finding in told(report)],
         "signals": [drawn for signal in _SIGNALS for drawn in _drawn(signal, report.rounds)],
         "also": [list(row) for row in report.also],
         "confidence": report.confidence,
@@ -77,13 +77,13 @@ def as_page(report: Report) -> dict[str, Any]:
     return safe
 
 
-def _finding(finding: Finding, report: Report) -> dict[str, Any]:
+def _finding(finding: Finding) -> dict[str, Any]:
     return {
         "verdict": finding.verdict.value,
         "novelty": finding.novelty.value if finding.novelty else "",
-        "claim": claim(finding, report.unit),
+        "claim": claim(finding),
         "fingerprint": finding.fingerprint,
-        "rows": [[name, _GAP.sub("   ", text)] for name, text in rows(finding, report)],
+        "rows": [[name, _GAP.sub("   ", text)] for name, text in rows(finding)],
     }
 
 

@@ -47,7 +47,7 @@ def finding_dict(finding: Finding) -> dict[str, Any]:
         "fingerprint": finding.fingerprint,
         "owner": finding.owner,
         "owner_type": finding.owner_type,
-        "entries": finding.entries,
+        "entries": finding.length,
         "path": [_step(step) for step in finding.path],
         "types": [_type(growth) for growth in finding.types],
         "key_shape": finding.key_shape,

@@ -10,7 +10,7 @@ from leakdiff.model.code import Code, CodeSite
 from leakdiff.model.heap import Site
 from leakdiff.model.native import C_HEAP, DESCRIPTORS, UNCOLLECTED, NativeEvidence
 from leakdiff.model.report import Finding, Report, Verdict
-from leakdiff.model.signals import Phase, rate_text
+from leakdiff.model.signals import rate_text
 from leakdiff.render.plain import printable, size
 from leakdiff.source_files import is_users_file
 
@@ -26,13 +26,13 @@ def headline(report: Report) -> str:
     like_it = [finding for finding in report.findings if finding.verdict is report.verdict]
     if not like_it or report.verdict is Verdict.STABLE:
         return f"leakdiff: {report.verdict}  {printable(report.because)}"
-    return f"leakdiff: {_title(like_it[0], report.unit)}"
+    return f"leakdiff: {title(like_it[0])}"
 
 
 def render_text(report: Report) -> str:
     """Return the whole report; ends without a newline."""
     shown = told(report)
-    blocks = [_block(finding, report) for finding in shown[:_MOST_FINDINGS]]
+    blocks = [finding_text(finding) for finding in shown[:_MOST_FINDINGS]]
     if not blocks:
         blocks = [headline(report)]
     if len(shown) > _MOST_FINDINGS:
@@ -57,41 +57,42 @@ def told(report: Report) -> list[Finding]:
     return [*(finding for finding in report.findings if finding.verdict is not Verdict.STABLE), *excused.values()]
 
 
-def _title(finding: Finding, unit: str) -> str:
+def title(finding: Finding) -> str:
+    """Return a finding in one line."""
     novelty = f" {finding.novelty}" if finding.novelty else ""
-    return f"{finding.verdict}{novelty}  {claim(finding, unit)}    [{finding.fingerprint}]"
+    return f"{finding.verdict}{novelty}  {claim(finding)}    [{finding.fingerprint}]"
 
 
-def claim(finding: Finding, unit: str) -> str:
+def claim(finding: Finding) -> str:
     """Say in a few words what a finding says."""
-    rate = finding.per_unit
+    rate, unit = finding.per_unit, finding.unit
     if finding.owner is None:
-        return _claim_without_owner(finding, unit)
+        return _claim_without_owner(finding)
     name = printable(finding.owner)
     # Of live traffic, only the whole is known.
     always = ", never shrinks" if unit == "unit" and finding.verdict is Verdict.LEAK else ""
     if finding.verdict is Verdict.FILLING and finding.bound is not None:
         return f"{name} fills up: {finding.bound.filled:,} of {finding.bound.limit:,} entries, then it stops"
     if finding.entries_per_unit is not None:
-        return f"{name} {_gaining(finding, unit)}{always}"
+        return f"{name} {_gaining(finding)}{always}"
     if rate.objects == 0:
         return f"{name} grows by {size(rate.bytes)} per {unit}{always}"
     return f"{name} grows by {rate_text(rate.objects)} objects per {unit}, {size(rate.bytes)}{always}"
 
 
-def _gaining(finding: Finding, unit: str) -> str:
+def _gaining(finding: Finding) -> str:
     """Say how many entries an owner gains, and how."""
     each = f", {size(finding.per_entry)} each" if finding.per_entry else ""
-    entries = f"{rate_text(finding.entries_per_unit or 0)} entries per {unit}"
+    entries = f"{rate_text(finding.entries_per_unit or 0)} entries per {finding.unit}"
     if finding.verdict is Verdict.CHURN:
-        return f"rises and falls, {finding.entries:,} entries now{each}"
+        return f"rises and falls, {finding.length:,} entries now{each}"
     if finding.verdict is Verdict.WARMUP:
         return f"grows more and more slowly, at last by {entries}{each}"
     return f"grows by {entries}{each}"
 
 
-def _claim_without_owner(finding: Finding, unit: str) -> str:
-    rate = finding.per_unit
+def _claim_without_owner(finding: Finding) -> str:
+    rate, unit = finding.per_unit, finding.unit
     if finding.types:
         first = finding.types[0]
         return f"{rate_text(first.per_unit)} {printable(first.name)} per {unit} stay alive without a Python owner"
@@ -104,25 +105,26 @@ def _claim_without_owner(finding: Finding, unit: str) -> str:
     return f"{rate_text(rate.blocks or 0)} memory blocks per {unit} stay allocated without an owner"
 
 
-def _block(finding: Finding, report: Report) -> str:
-    lines = [f"leakdiff: {_title(finding, report.unit)}", ""]
-    lines.extend(f"  {name:<5}  {printable(text)}" for name, text in rows(finding, report))
+def finding_text(finding: Finding) -> str:
+    """Return a finding as a block of the report; ends without a newline."""
+    lines = [f"leakdiff: {title(finding)}", ""]
+    lines.extend(f"  {name:<5}  {printable(text)}" for name, text in rows(finding))
     return "\n".join(lines)
 
 
-def rows(finding: Finding, report: Report) -> Iterator[tuple[str, str]]:
+def rows(finding: Finding) -> Iterator[tuple[str, str]]:
     """Yield what is known of a finding, as a name and a text each; not yet printable."""
     is_excused = finding.verdict is Verdict.STABLE and finding.artefact
-    return _excused_rows(finding) if is_excused else _rows(finding, report)
+    return _excused_rows(finding) if is_excused else _rows(finding)
 
 
-def _rows(finding: Finding, report: Report) -> Iterator[tuple[str, str]]:
+def _rows(finding: Finding) -> Iterator[tuple[str, str]]:
     if finding.types:
-        yield "what", _what(finding, report)
+        yield "what", _what(finding)
     if finding.owner is not None:
         yield "owner", _owner(finding)
         yield from _each(finding)
-        yield from _sharing(finding, report.unit)
+        yield from _sharing(finding)
     if finding.grows:
         yield "grows", finding.grows
     yield "path", _path(finding)
@@ -133,7 +135,7 @@ def _rows(finding: Finding, report: Report) -> Iterator[tuple[str, str]]:
     if finding.code is not None:
         yield from _code_rows(finding.code)
     if finding.native is not None:
-        yield from _native_rows(finding.native, report.unit)
+        yield from _native_rows(finding.native, finding.unit)
     yield "why", finding.because
     yield from _advice_rows(finding)
 
@@ -156,7 +158,7 @@ def _advice_rows(finding: Finding) -> Iterator[tuple[str, str]]:
 def _owner(finding: Finding) -> str:
     noun = "members" if finding.owner_type in ("set", "frozenset") else "keys"
     keys = f"         {noun}: {printable(finding.key_shape)}" if finding.key_shape else ""
-    held = f", {finding.entries:,} entries" if finding.entries_per_unit is not None else ""
+    held = f", {finding.length:,} entries" if finding.entries_per_unit is not None else ""
     return f"{printable(finding.owner or '')}     {finding.owner_type}{held}{keys}"
 
 
@@ -168,12 +170,12 @@ def _each(finding: Finding) -> Iterator[tuple[str, str]]:
         yield "each", f"{', '.join(parts)}: {size(finding.per_entry)}"
 
 
-def _sharing(finding: Finding, unit: str) -> Iterator[tuple[str, str]]:
+def _sharing(finding: Finding) -> Iterator[tuple[str, str]]:
     """Say who else holds the same objects, and what removing them here alone would free."""
     if not finding.shared_with:
         return
     others = ", ".join(finding.shared_with)
-    alone = f": without {finding.owner} alone, {size(finding.retained or 0)} per {unit} would go"
+    alone = f": without {finding.owner} alone, {size(finding.retained or 0)} per {finding.unit} would go"
     yield "also", f"held by {others}{alone}"
 
 
@@ -223,15 +225,14 @@ def _native_rows(native: NativeEvidence, unit: str) -> Iterator[tuple[str, str]]
         yield "again", line
 
 
-def _what(finding: Finding, report: Report) -> str:
-    deep = sum(measured.units for measured in report.rounds if measured.phase is Phase.DEEP)
+def _what(finding: Finding) -> str:
     shown = [f"+{growth.count:,} {printable(growth.name)}" for growth in finding.types[:_MOST_TYPES]]
     more = len(finding.types) - _MOST_TYPES
     if more > 0:
         shown.append(f"and {more} more types")
     if (finding.per_unit.descriptors or 0.0) >= _LEAST_SHOWN:
-        shown.append(f"{rate_text(finding.per_unit.descriptors or 0.0)} open descriptors per {report.unit}")
-    return "   ".join(shown) + (f"      in {deep:,} units" if deep else "")
+        shown.append(f"{rate_text(finding.per_unit.descriptors or 0.0)} open descriptors per {finding.unit}")
+    return "   ".join(shown) + (f"      in {finding.units:,} units" if finding.units else "")
 
 
 def _path(finding: Finding) -> str:
