@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
 OTHERS = 3.12 3.13 3.14
 
-.PHONY: help demo test examples pytest test-others test-all accuracy mutations sensitivity bench bench-plugin bench-web trends suites fleet screenshots sid coverage clean
+.PHONY: help demo test examples pytest test-others test-all accuracy mutations sensitivity bench bench-plugin bench-web trends suites fleet completions screenshots sid coverage clean
 .DELETE_ON_ERROR:
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo 'make trends       how soon a trend finds a leak, on 200 histories with noise'
 	@echo 'make suites       the test suites of other packages, with and without pytest --leakdiff'
 	@echo 'make fleet        a 72-hour history of six replicas, and what the trend says of it'
+	@echo 'make completions  the completion scripts of the shells, from the parser of the command line'
 	@echo 'make screenshots  the pictures of the debug endpoint in docs/images, with Chromium'
 	@echo 'make coverage     branch coverage of the stages'
 	@echo 'make clean        remove what these made, except .cache/accuracy and .cache/sid'
@@ -100,6 +101,9 @@ suites: $(VENV)/.leakdiff
 
 fleet: $(VENV)/.leakdiff
 	$(BIN)/python benchmarks/fleet.py $(ARGS)
+
+completions: $(VENV)/.test
+	$(BIN)/python scripts/make-completions $(ARGS)
 
 screenshots: $(VENV)/.test
 	$(BIN)/python scripts/screenshots
