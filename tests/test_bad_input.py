@@ -336,7 +336,7 @@ def test_ctrl_c_while_the_file_is_imported_is_one_sentence(tmp_path: Path) -> No
     ended = shell_interrupted(tmp_path, "check", "app.py")
 
     assert (ended.code, ended.out) == (2, "")
-    assert said(ended) == "interrupted before anything was measured"
+    assert said(ended) == "interrupted before there was a result"
     assert "Traceback" not in ended.err
 
 

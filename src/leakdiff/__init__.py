@@ -64,6 +64,7 @@ _HOMES = {
     "capture.adapters": ("register_adapter", "unregister_adapter"),
     "capture.traffic": ("count_units",),
     "errors": ("LeakFound", "LeakdiffError"),
+    "ipython": ("load_ipython_extension", "unload_ipython_extension"),  # %load_ext leakdiff asks for them
     "live": ("diff", "explain", "snapshot", "trend", "watch", "watching"),
     "model.baseline": ("Baseline",),
     "model.diff": ("Diff",),

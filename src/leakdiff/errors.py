@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class LeakdiffError(Exception):
     """The base of all errors leakdiff raises on purpose.
@@ -27,6 +29,15 @@ class BadOption(LeakdiffError, ValueError):
         said = repr(value) if is_plain else f"a {type(value).__name__}"
         super().__init__(f"{name}={said if shown is None else shown} cannot work: {name} must be {must}.")
         self.must = must
+
+
+class BadUsage(LeakdiffError, ValueError):
+    """A command line names a command or an option that is not there, or lacks what a command needs."""
+
+    slug = "bad-usage"
+
+    def __init__(self, what: str, saw: str, todo: str) -> None:
+        super().__init__(f"{what}: {saw}. {todo}")
 
 
 class BadCallable(LeakdiffError, TypeError):
@@ -282,6 +293,18 @@ class OwnerNotFound(LeakdiffError, LookupError):
 
     def __init__(self, name: str, saw: str, todo: str) -> None:
         super().__init__(f"{name} was not found: {saw}. {todo}")
+
+
+class NoSuchName(LeakdiffError, KeyError):
+    """A sequence of results has no value of this name."""
+
+    slug = "no-such-name"
+
+    def __init__(self, one: str, name: str, near: Sequence[str], count: int, note: str) -> None:  # noqa: PLR0913
+        saw = note or (f"of {count:,}, the nearest are {', '.join(near)}" if near else f"none of {count:,} is near")
+        super().__init__(f"no {one} is called {name!r}: {saw}. names() lists them all, like(text) finds parts of names.")
+
+    __str__ = LeakdiffError.__str__  # that of KeyError shows quotes and escapes
 
 
 class NothingToDraw(LeakdiffError, ValueError):

@@ -5,69 +5,161 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
+from leakdiff.command_parser import add_command
+from leakdiff.console import CLEAN, LEAKS, TROUBLE, emit, tell
 from leakdiff.errors import BadOption
-from leakdiff.live import TABLES, diff, trend, trend_table
-from leakdiff.model.report import ACCUSING, Verdict
-from leakdiff.model.snapshot import Snapshot
 
-CLEAN, LEAKS, TROUBLE = 0, 1, 2
+_TABLES = ("version", "instance", "path")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_DONE = "0 done, 2 trouble"
 
 
 def add_history_commands(commands: Any) -> None:
     """Add the parsers of these commands to those of the command line."""
-    show = _command(commands, "show", _run_show, "show a snapshot that was saved to a file")
-    show.add_argument("file", metavar="FILE")
-    _add_json(show)
-    compare = _command(commands, "diff", _run_diff, "show what changed between two snapshots")
-    compare.add_argument("before", metavar="BEFORE")
-    compare.add_argument("after", metavar="AFTER")
-    compare.epilog = "Exit status: 0 nothing grew, 1 something grew, 2 trouble."
-    _add_json(compare)
+    _add_show(commands)
+    _add_diff(commands)
     _add_trend(commands)
     _add_store(commands)
 
 
+def _add_show(commands: Any) -> None:
+    show = add_command(
+        commands,
+        "show",
+        _run_show,
+        "show a snapshot that was saved to a file",
+        description="Show a snapshot that was saved to a file: memory, owners, types, lines and resources.",
+        examples=(
+            ("leakdiff show before.json", "Show a snapshot that leakdiff.snapshot().save('before.json') wrote."),
+            ("leakdiff show before.json --json", "Print it as JSON."),
+        ),
+        exits=_DONE,
+        page="how-to/live",
+    )
+    show.add_argument("file", metavar="FILE")
+    _add_json(show)
+
+
+def _add_diff(commands: Any) -> None:
+    compare = add_command(
+        commands,
+        "diff",
+        _run_diff,
+        "show what changed between two snapshots",
+        description="Show what changed between two snapshots: of one process at two times, or of two of its kind.",
+        examples=(
+            ("leakdiff diff before.json after.json", "Show what grew, the owners first."),
+            ("leakdiff diff before.json after.json --quiet", "Say in one line whether an owner grew."),
+            ("leakdiff diff before.json after.json --json", "Print everything as JSON."),
+        ),
+        exits="0 nothing grew, 1 something grew, 2 trouble",
+        page="how-to/live",
+    )
+    compare.add_argument("before", metavar="BEFORE")
+    compare.add_argument("after", metavar="AFTER")
+    _add_json(compare)
+
+
 def _add_trend(commands: Any) -> None:
-    trends = _command(commands, "trend", _run_trend, "say whether a history of snapshots shows a leak")
+    trends = add_command(
+        commands,
+        "trend",
+        _run_trend,
+        "say whether a history of snapshots shows a leak",
+        description="Say whether the history that a monitor kept shows a leak: since when, how fast, and under which "
+        "version.",
+        examples=(
+            ("leakdiff trend leaks.db", "Judge the whole history."),
+            ("leakdiff trend leaks.db --since 72h", "Judge the last three days."),
+            ("leakdiff trend leaks.db --by version", "Show how memory goes under each version: which deploy was it?"),
+        ),
+        exits="0 no leak, 1 leak or native leak, 2 trouble or inconclusive; with --by 0, or 2 for trouble",
+        page="how-to/grows",
+    )
     trends.add_argument("store", metavar="STORE", help="a file, or sqlite:///PATH")
     trends.add_argument("--since", metavar="72h", help="only the last part of the history: 90m, 72h, 30d")
     trends.add_argument(
-        "--by", choices=TABLES, help="a table instead: how memory goes by version or by process, or owners"
+        "--by", choices=_TABLES, help="a table instead: how memory goes by version or by process, or owners"
     )
-    trends.epilog = "Exit status: 0 no leak, 1 leak or native leak, 2 trouble or inconclusive."
     _add_json(trends)
 
 
 def _add_store(commands: Any) -> None:
-    store = commands.add_parser("store", help="look after a store of snapshots", allow_abbrev=False)
-    actions = store.add_subparsers(required=True, metavar="ACTION")
-    info = _command(actions, "info", _run_info, "say how much a store holds")
+    store = commands.add_parser(
+        "store",
+        help="look after a store of snapshots",
+        summary="look after a store of snapshots",
+        description="Look after a store of snapshots, which a monitor fills.",
+        examples=(
+            ("leakdiff store info leaks.db", "Say how much it holds."),
+            ("leakdiff store prune leaks.db --max-age 30d", "Delete what is older, and thin out the rest."),
+        ),
+        exits=_DONE,
+        page="how-to/live",
+    )
+    actions = store.add_subparsers(required=True, metavar="ACTION", prog="leakdiff store", parser_class=type(store))
+    _add_info(actions)
+    _add_prune(actions)
+    _add_export(actions)
+
+
+def _add_info(actions: Any) -> None:
+    info = add_command(
+        actions,
+        "info",
+        _run_info,
+        "say how much a store holds",
+        examples=(
+            ("leakdiff store info leaks.db", "Count snapshots and processes, and say from when to when."),
+            ("leakdiff store info leaks.db --json", "Print that as JSON."),
+        ),
+        exits=_DONE,
+        page="how-to/live",
+    )
     info.add_argument("store", metavar="STORE")
     _add_json(info)
-    prune = _command(actions, "prune", _run_prune, "delete what is old, and thin out the rest")
+
+
+def _add_prune(actions: Any) -> None:
+    prune = add_command(
+        actions,
+        "prune",
+        _run_prune,
+        "delete what is old, and thin out the rest",
+        examples=(
+            ("leakdiff store prune leaks.db --max-age 30d", "Delete what is older, and thin out the rest."),
+            ("leakdiff store prune leaks.db --max-bytes 512M --no-thin", "Keep all that fits."),
+        ),
+        exits=_DONE,
+        page="how-to/live",
+    )
     prune.add_argument("store", metavar="STORE")
     prune.add_argument("--max-age", metavar="30d", help="delete snapshots that are older")
     prune.add_argument("--max-bytes", metavar="512M", help="delete the oldest until the store is no larger")
     prune.add_argument("--no-thin", action="store_true", help="keep all that is young enough")
-    export = _command(actions, "export", _run_export, "write the snapshots of a store to files")
+
+
+def _add_export(actions: Any) -> None:
+    export = add_command(
+        actions,
+        "export",
+        _run_export,
+        "write the snapshots of a store to files",
+        examples=(
+            ("leakdiff store export leaks.db snapshots", "Write each to a file of its own, for show and diff."),
+            ("leakdiff store export leaks.db snapshots --since 72h --deep", "Only the latest of the whole heap."),
+        ),
+        exits=_DONE,
+        page="how-to/live",
+    )
     export.add_argument("store", metavar="STORE")
     export.add_argument("folder", metavar="FOLDER", help="is made if it is not there")
     export.add_argument("--since", metavar="72h", help="only the last part of the history")
     export.add_argument("--deep", action="store_true", help="only snapshots of the whole heap")
-
-
-def _command(commands: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False
-    )
-    parser.set_defaults(run=run)
-    return parser
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
@@ -78,62 +170,90 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_show(parsed: argparse.Namespace) -> int:
+    from leakdiff.model.snapshot import Snapshot
+    from leakdiff.render.progress import waiting_for
     from leakdiff.render.snapshots import snapshot_plain, snapshot_text
 
-    taken = Snapshot.load(parsed.file)
+    with waiting_for(f"reading {parsed.file}"):
+        taken = Snapshot.load(parsed.file)
     _print(snapshot_plain(taken) if parsed.json else snapshot_text(taken))
     return CLEAN
 
 
 def _run_diff(parsed: argparse.Namespace) -> int:
+    from leakdiff.live import diff
+    from leakdiff.model.snapshot import Snapshot
+    from leakdiff.render.progress import waiting_for
     from leakdiff.render.snapshots import diff_plain, diff_text
 
-    found = diff(Snapshot.load(parsed.before), Snapshot.load(parsed.after))
+    with waiting_for(f"comparing {parsed.before} and {parsed.after}"):
+        found = diff(Snapshot.load(parsed.before), Snapshot.load(parsed.after))
     _print(diff_plain(found) if parsed.json else diff_text(found))
     return LEAKS if found.grew else CLEAN
 
 
 def _run_trend(parsed: argparse.Namespace) -> int:
-    from leakdiff.render.trends import table_plain, table_text, trend_plain, trend_text
+    from leakdiff.live import trend
+    from leakdiff.model.verdict import ACCUSING, Verdict
+    from leakdiff.render.progress import waiting_for
+    from leakdiff.render.trends import trend_plain, trend_text
 
     since = _seconds("since", parsed.since) if parsed.since is not None else None
     if parsed.by is not None:
-        rows = trend_table(parsed.store, parsed.by, since=since)
-        _print(table_plain(rows) if parsed.json else table_text(rows, parsed.by))
-        return CLEAN
-    found = trend(parsed.store, since=since)
+        return _print_table(parsed, since)
+    with waiting_for(f"reading the history in {parsed.store}"):
+        found = trend(parsed.store, since=since)
     _print(trend_plain(found) if parsed.json else trend_text(found))
     if found.verdict in ACCUSING:
         return LEAKS
     return TROUBLE if found.verdict is Verdict.INCONCLUSIVE else CLEAN
 
 
+def _print_table(parsed: argparse.Namespace, since: float | None) -> int:
+    from leakdiff.live import trend_table
+    from leakdiff.render.progress import waiting_for
+    from leakdiff.render.trends import table_plain, table_text
+
+    with waiting_for(f"reading the history in {parsed.store}"):
+        rows = trend_table(parsed.store, parsed.by, since=since)
+    if parsed.json:
+        _print(table_plain(rows))
+    else:
+        tell(table_text(rows, parsed.by))
+    return CLEAN
+
+
 def _run_info(parsed: argparse.Namespace) -> int:
+    from leakdiff.render.progress import waiting_for
     from leakdiff.render.stores import info_plain, info_text
     from leakdiff.store.sqlite import open_store
 
-    store = open_store(parsed.store, must_exist=True)
-    info = store.info()
-    store.close()
+    with waiting_for(f"counting what is in {parsed.store}"):
+        store = open_store(parsed.store, must_exist=True)
+        info = store.info()
+        store.close()
     _print(info_plain(info) if parsed.json else info_text(info))
     return CLEAN
 
 
 def _run_prune(parsed: argparse.Namespace) -> int:
+    from leakdiff.render.progress import waiting_for
     from leakdiff.store.sqlite import open_store
 
     age = _seconds("max-age", parsed.max_age) if parsed.max_age is not None else None
     room = _bytes("max-bytes", parsed.max_bytes) if parsed.max_bytes is not None else None
-    store = open_store(parsed.store, must_exist=True)
-    deleted = store.prune(max_age=age, max_bytes=room, thin=not parsed.no_thin)
-    store.close()
-    print(f"leakdiff: deleted {deleted:,} snapshot{'' if deleted == 1 else 's'}")
+    with waiting_for(f"deleting what is old in {parsed.store}"):
+        store = open_store(parsed.store, must_exist=True)
+        deleted = store.prune(max_age=age, max_bytes=room, thin=not parsed.no_thin)
+        store.close()
+    tell(f"leakdiff: deleted {deleted:,} snapshot{'' if deleted == 1 else 's'}")
     return CLEAN
 
 
 def _run_export(parsed: argparse.Namespace) -> int:
     import time
 
+    from leakdiff.render.progress import Progress
     from leakdiff.store.files import make_folder
     from leakdiff.store.sqlite import open_store
 
@@ -141,16 +261,21 @@ def _run_export(parsed: argparse.Namespace) -> int:
     store = open_store(parsed.store, must_exist=True)
     folder = make_folder(Path(parsed.folder))
     headers = store.headers(since, deep=True if parsed.deep else None)
-    for header in headers:
+    progress = Progress()
+    for number, header in enumerate(headers, start=1):
+        progress(f"writing snapshot {number:,} of {len(headers):,}")
         store.get(header.id).save(folder / f"snapshot-{header.id:06d}.json.gz")
+    progress.close()
     store.close()
-    print(f"leakdiff: wrote {len(headers):,} snapshot{'' if len(headers) == 1 else 's'} to {folder}")
+    tell(f"leakdiff: wrote {len(headers):,} snapshot{'' if len(headers) == 1 else 's'} to {folder}")
     return CLEAN
 
 
 def _print(shown: str | dict[str, Any]) -> None:
-    text = shown if isinstance(shown, str) else json.dumps(shown, indent=2, sort_keys=True)
-    sys.stdout.write(f"{text}\n")
+    if isinstance(shown, str):
+        tell(shown, headline=shown.partition("\n")[0])
+    else:
+        emit(f"{json.dumps(shown, indent=2, sort_keys=True)}\n")
 
 
 def _seconds(name: str, text: str) -> float:

@@ -1,4 +1,4 @@
-"""Every knob once: its name, default, check and line of help; all faces read them here."""
+"""How a check runs: the knobs as a value that is checked when it is made; all faces make it here."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import attrs
 
 from leakdiff.errors import BadOption
+from leakdiff.knobs import KNOBS
 
 _FOREVER = 1e9
-_MOST_FRAMES = 65_535  # what tracemalloc can keep
 
 
 def _whole(minimum: int, maximum: int | None = None) -> Any:
@@ -28,8 +28,10 @@ def _positive(_: object, attribute: attrs.Attribute[float], value: object) -> No
         raise BadOption(attribute.name, value, "a number above 0")
 
 
-def _knob(default: Any, check: Any, text: str) -> Any:
-    return attrs.field(default=default, validator=check, metadata={"help": text})
+def _knob(name: str) -> Any:
+    knob = KNOBS[name]
+    check = _positive if knob.least is None else _whole(knob.least, knob.most)
+    return attrs.field(default=knob.default, validator=check)
 
 
 @attrs.frozen(kw_only=True)
@@ -46,13 +48,13 @@ class Options:
         patience: Seconds spent on further rounds that only watch whether an owner stops growing.
     """
 
-    rounds: int = _knob(5, _whole(2), "measured rounds")
-    units: int = _knob(101, _whole(1), "units of work in a round (a prime is best)")
-    warmup: int = _knob(2, _whole(0), "rounds before the first measurement")
-    frames: int = _knob(12, _whole(1, _MOST_FRAMES), "frames kept for each allocation site")
-    max_objects: int = _knob(50_000_000, _whole(1_000), "objects the forward walk may visit")
-    max_seconds: float = _knob(120.0, _positive, "seconds the forward walk may take")
-    patience: float = _knob(1.5, _positive, "seconds to watch whether an owner stops growing")
+    rounds: int = _knob("rounds")
+    units: int = _knob("units")
+    warmup: int = _knob("warmup")
+    frames: int = _knob("frames")
+    max_objects: int = _knob("max_objects")
+    max_seconds: float = _knob("max_seconds")
+    patience: float = _knob("patience")
 
 
 DEFAULTS = Options()

@@ -14,7 +14,9 @@ from typing import Any
 
 import attrs
 
+from leakdiff.console import CLEAN, LEAKS, tell
 from leakdiff.errors import TargetNotFound
+from leakdiff.render.progress import Progress
 from leakdiff.selftest_plants import PLANTS, Plant
 
 _SECONDS = 120
@@ -50,18 +52,27 @@ def run_selftest(names: Sequence[str] = ()) -> int:
     plants = _choose(names)
     rows: list[Row] = []
     left_out: list[str] = []
-    for plant in plants:
+    progress = Progress()
+    for number, plant in enumerate(plants, start=1):
         if plant.needs is not None and importlib.util.find_spec(plant.needs) is None:
             left_out.append(f"{plant.name}: not run, needs {plant.needs}")
             continue
+        progress(f"plant {number} of {len(plants)}: {plant.name}")
         for row in _judge(plant):
             rows.append(row)
-            print(_line(row), flush=True)
+            progress.close()
+            _tell_row(row)
+    progress.close()
     for reason in left_out:
-        print(reason)
+        tell(reason, headline="")
     right = sum(row.right for row in rows)
-    print(f"{right} of {len(rows)} judged right")
-    return 0 if right == len(rows) else 1
+    tell(f"{right} of {len(rows)} judged right")
+    return CLEAN if right == len(rows) else LEAKS
+
+
+def _tell_row(row: Row) -> None:
+    """Print a line; where one line is wanted, only what is wrong is told besides."""
+    tell(_line(row), headline="" if row.right else None)
 
 
 def _choose(names: Sequence[str]) -> Sequence[Plant]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from leakdiff.command_parser import add_command
+from leakdiff.console import CLEAN, LEAKS, TROUBLE, detail, emit, step_prints_elsewhere, tell
 from leakdiff.errors import BadOption, TargetNotFound
-from leakdiff.model.report import ACCUSING, Verdict
-from leakdiff.model.soak import SoakReport
+
+if TYPE_CHECKING:
+    from leakdiff.model.soak import SoakReport
 
 _NAME = "scenarios"
 _HELP = {
@@ -29,12 +30,20 @@ _WHOLE, _ANY = ("units", "concurrency", "seed"), ("rate", "per-day")
 
 def add_soak_command(commands: Any) -> None:
     """Add the parser of this command to those of the command line."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "soak",
-        allow_abbrev=False,
-        help="run a mix of scenarios and report what leaks, and by which",
-        description="Run a mix of scenarios and report what leaks, and by which.",
-        epilog="Exit status: 0 clean, 1 leak or native leak, 2 trouble or inconclusive.",
+        _run_soak,
+        "run a mix of scenarios and report what leaks, and by which",
+        description="Run a weighted mix of scenarios, with faults such as clients that cancel, and report what leaks, "
+        "and by which of them.",
+        examples=(
+            ("leakdiff soak scenarios.py", "Run the mix that scenarios.py defines, for about 30 seconds."),
+            ("leakdiff soak scenarios.py --duration 10m --rate 50", "Ten minutes of 50 units a second."),
+            ("leakdiff soak scenarios.py --units 2000 --seed 7 --json soak.json", "The same mix in each run."),
+        ),
+        exits="0 clean, 1 leak or native leak, 2 trouble or inconclusive",
+        page="how-to/soak",
     )
     parser.add_argument(
         "target",
@@ -45,7 +54,6 @@ def add_soak_command(commands: Any) -> None:
     for name, (metavar, text) in _HELP.items():
         parser.add_argument(f"--{name}", metavar=metavar, help=text)
     parser.add_argument("--json", metavar="PATH", help="also write the report as JSON (- for standard output)")
-    parser.set_defaults(run=_run_soak)
 
 
 def _run_soak(parsed: argparse.Namespace) -> int:
@@ -54,7 +62,7 @@ def _run_soak(parsed: argparse.Namespace) -> int:
     from leakdiff.targets import load_place
 
     plan = make_plan(**_given(parsed))
-    with redirect_stdout(sys.stderr) if parsed.json == "-" else nullcontext():
+    with step_prints_elsewhere(parsed.json):
         module = load_place(parsed.target)
         scenarios = _scenarios(module, parsed.target)
         setup, teardown = getattr(module, "setup", None), getattr(module, "teardown", None)
@@ -93,14 +101,18 @@ def _scenarios(module: ModuleType, place: str) -> object:
 
 
 def _deliver(found: SoakReport, path: str | None) -> int:
+    from leakdiff.model.verdict import ACCUSING, Verdict
     from leakdiff.store.files import write_whole
 
+    detail(f"leakdiff's own work took {found.report.cost.cpu_seconds:.2f} CPU s")
     if path == "-":
-        sys.stdout.write(found.json())
+        emit(found.json())
     else:
-        print(found.text())
-        if path is not None:
-            write_whole(Path(path), found.json().encode())
+        try:
+            tell(found.text(), headline=str(found))
+        finally:  # whether or not somebody reads it
+            if path is not None:
+                write_whole(Path(path), found.json().encode())
     if found.verdict in ACCUSING:
-        return 1
-    return 2 if found.verdict is Verdict.INCONCLUSIVE else 0
+        return LEAKS
+    return TROUBLE if found.verdict is Verdict.INCONCLUSIVE else CLEAN

@@ -63,25 +63,36 @@ def _is_all_names(path: str) -> bool:
     return all(part.isidentifier() for part in path.split("."))
 
 
-def _find(path: str) -> object:
+def chain_at(path: str) -> tuple[str, list[Any]]:
+    """Return the module that a path of names starts at, and the objects on its way: the first is its namespace.
+
+    Nothing is found where the path leads nowhere: an empty chain. Let go of it soon.
+    """
     parts = path.split(".")
     for end in range(len(parts) - 1, 0, -1):
         name = ".".join(parts[:end])
         module = sys.modules.get(name)
         if derives(type(module), types.ModuleType) and not is_own_module(name):
-            found = _go_down(module, parts[end:])
-            if found is not MISSING:  # else a package may have an attribute of the name of one of its modules
-                return found
-    return MISSING
+            chain = _go_down(module, parts[end:])
+            if len(chain) == len(parts) - end:  # else a package may have an attribute of the name of a module of its
+                return name, [dict_of_module(module), *chain]
+    return "", []
 
 
-def _go_down(start: object, names: Sequence[str]) -> object:
-    obj = start
+def _find(path: str) -> object:
+    chain = chain_at(path)[1]
+    return chain[-1] if chain else MISSING
+
+
+def _go_down(start: object, names: Sequence[str]) -> list[Any]:
+    """Return what each name leads to, as far as they do."""
+    found: list[Any] = []
     for name in names:
-        obj = _attribute(obj, name)
-        if obj is MISSING:
+        below = _attribute(found[-1] if found else start, name)
+        if below is MISSING:
             break
-    return obj
+        found.append(below)
+    return found
 
 
 def _attribute(obj: Any, name: str) -> object:

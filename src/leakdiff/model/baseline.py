@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import attrs
 
+from leakdiff.model.one_line import one_line
 from leakdiff.model.report import Novelty, Report
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class KnownLeak:
     counted: str
     since: str
     why: str = ""
+
+    __repr__ = one_line
 
 
 @attrs.frozen

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from leakdiff.model.one_line import one_line
+
 
 @attrs.frozen
 class Cause:
@@ -22,3 +24,5 @@ class Cause:
     why: str
     fix: str
     pattern: str
+
+    __repr__ = one_line

@@ -7,6 +7,7 @@ import enum
 import attrs
 
 from leakdiff.model.heap import Bound, Site
+from leakdiff.model.one_line import one_line
 
 NEVER = " and never "  # between the two halves of a pair of which a function calls one only
 
@@ -34,6 +35,8 @@ class Scope:
     qualname: str
     file: str
     line: int = 0
+
+    __repr__ = one_line
 
 
 @attrs.frozen
@@ -64,6 +67,8 @@ class Home:
     files: tuple[tuple[str, str], ...] = ()
     outer: Home | None = None
 
+    __repr__ = one_line
+
 
 @attrs.frozen
 class CodeSite:
@@ -84,6 +89,8 @@ class CodeSite:
     only: str = ""
     per_unit: float | None = None
     is_sure: bool = True
+
+    __repr__ = one_line
 
 
 def half_of_pair(miss: CodeSite) -> tuple[str, str]:
@@ -117,6 +124,8 @@ class Code:
     made: tuple[CodeSite, ...] = ()
     misses: tuple[CodeSite, ...] = ()
 
+    __repr__ = one_line
+
 
 @attrs.frozen
 class Moves:
@@ -133,3 +142,5 @@ class Moves:
     line: int
     put: float
     gone: float
+
+    __repr__ = one_line

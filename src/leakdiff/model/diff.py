@@ -7,6 +7,10 @@ from typing import Self
 import attrs
 
 from leakdiff.model.heap import Bound
+from leakdiff.model.named import Named
+from leakdiff.model.one_line import bounded, one_line
+from leakdiff.model.showing import Showing
+from leakdiff.model.shown import Shown
 from leakdiff.model.snapshot import Identity, Moment
 
 
@@ -28,6 +32,8 @@ class Change:
     bytes_before: int = 0
     bytes_after: int = 0
 
+    __repr__ = one_line
+
     @property
     def gained(self) -> int:
         """How many more there are."""
@@ -39,18 +45,17 @@ class Change:
         return self.bytes_after - self.bytes_before
 
 
-class Changes(tuple[Change, ...]):
-    """Changes of one kind, the largest gain first; what did not change is not among them."""
+class Changes(Named[Change]):
+    """Changes of one kind, the largest gain first; what did not change is not among them.
 
-    __slots__ = ()
+    One is taken out by its number or its name: ``diff.owners["app.matching._inflight"]``.
+    """
+
+    one = "change"
 
     def growing(self) -> Self:
         """Return those that gained in number, or in bytes and not less in number."""
         return type(self)(change for change in self if change.gained > 0 or (change.gained == 0 < change.gained_bytes))
-
-    def like(self, text: str) -> Self:
-        """Return those whose name contains a text, in any case."""
-        return type(self)(change for change in self if text.casefold() in change.name.casefold())
 
     @property
     def gained(self) -> int:
@@ -62,6 +67,9 @@ class Changes(tuple[Change, ...]):
         """How many more bytes in all."""
         return sum(change.gained_bytes for change in self)
 
+    def _short(self, value: Change) -> str:
+        return f"{super()._short(value)} {value.gained:+,}"
+
 
 @attrs.frozen
 class Side:
@@ -71,9 +79,11 @@ class Side:
     identity: Identity
     label: str | None = None
 
+    __repr__ = one_line
+
 
 @attrs.frozen(kw_only=True)
-class Diff:
+class Diff(Showing):
     """What changed between two snapshots.
 
     Attributes:
@@ -109,7 +119,7 @@ class Diff:
         from leakdiff.render.plain import size
 
         grown = len(self.owners.growing())
-        return f"<Diff {grown} owners grew, heap {size(self.types.gained_bytes)} in {self.seconds:.0f} s>"
+        return bounded(f"<Diff {grown} owners grew, heap {size(self.types.gained_bytes)} in {self.seconds:,.0f} s>")
 
     def __str__(self) -> str:
         return self.text().partition("\n")[0]
@@ -119,6 +129,10 @@ class Diff:
         """Whether an owner gained entries, or all objects together bytes, or all resources together a number."""
         owners = any(change.gained > 0 for change in self.owners)
         return owners or self.types.gained_bytes > 0 or self.resources.gained > 0
+
+    def why(self) -> Shown:
+        """Return the diff as text that shows itself at a prompt."""
+        return Shown(self.text())
 
     def text(self) -> str:
         """Return the diff as text for a reader."""

@@ -7,6 +7,7 @@ import attrs
 from leakdiff.model.code import Code
 from leakdiff.model.heap import Site
 from leakdiff.model.native import NativeEvidence
+from leakdiff.model.one_line import one_line
 from leakdiff.model.owner import Accumulation, Owner
 from leakdiff.model.series import Growth, Series
 from leakdiff.model.signals import Round
@@ -34,6 +35,8 @@ class Suspect:
     code: Code | None = None
     references: str = ""
 
+    __repr__ = one_line
+
     @property
     def series(self) -> Series:
         """What the owner gained in each watched round."""
@@ -53,6 +56,8 @@ class Survivor:
     sites: tuple[Site, ...]
     blocks: float
     bytes: float
+
+    __repr__ = one_line
 
 
 @attrs.frozen
@@ -88,6 +93,8 @@ class Evidence:
     idle_share: float = 0.0
     collector_is_off: bool = False
     interrupted: str | None = None
+
+    __repr__ = one_line
 
     @property
     def rounds(self) -> tuple[Round, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from leakdiff.model.one_line import one_line
 from leakdiff.model.report import Verdict
 
 
@@ -46,6 +47,8 @@ class MonitorHealth:
     longest_stall: float = 0.0
     pending: int = 0
     wanted: bool = False
+
+    __repr__ = one_line
 
     @property
     def state(self) -> str:

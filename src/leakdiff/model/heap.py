@@ -7,6 +7,10 @@ from collections.abc import Sequence
 
 import attrs
 
+from leakdiff.model.one_line import bounded, one_line
+
+_LONGEST_FILE = 100
+_LONGEST_LABEL = 100
 OLD = 0  # the birth of what was there before the first deep round
 
 
@@ -19,6 +23,10 @@ class Site:
     function: str = ""
     code: str = ""
 
+    def __repr__(self) -> str:
+        where = f" in {self.function}" if self.function else ""
+        return bounded(f"<Site {self.file[-_LONGEST_FILE:]}:{self.line}{where}>")
+
 
 @attrs.frozen
 class Step:
@@ -26,6 +34,9 @@ class Step:
 
     label: str
     type: str
+
+    def __repr__(self) -> str:
+        return bounded(f"<Step {bounded(self.label, _LONGEST_LABEL)}: {self.type}>")
 
 
 @attrs.frozen
@@ -41,6 +52,8 @@ class Bound:
     kind: str
     limit: int
     filled: int
+
+    __repr__ = one_line
 
 
 @attrs.frozen

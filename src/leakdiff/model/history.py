@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from leakdiff.model.one_line import one_line
 from leakdiff.model.trend import SeriesTrend, Slope
 
 MEMORY = (
@@ -37,6 +38,8 @@ class Steps:
     even: float = 0.0
     largest: float = 0.0
     fell: float = 0.0
+
+    __repr__ = one_line
 
 
 @attrs.frozen(kw_only=True)
@@ -77,6 +80,8 @@ class Course:
     alike_rose: int = 0
     outgrew: float = 0.0
 
+    __repr__ = one_line
+
 
 @attrs.frozen(kw_only=True)
 class VersionHistory:
@@ -98,6 +103,8 @@ class VersionHistory:
     counts_units: bool = False
     has_owners: bool = False
 
+    __repr__ = one_line
+
 
 @attrs.frozen(kw_only=True)
 class Fullest:
@@ -110,6 +117,8 @@ class Fullest:
 
     series: str
     level: float
+
+    __repr__ = one_line
 
 
 @attrs.frozen(kw_only=True)
@@ -133,3 +142,5 @@ class History:
     processes: int = 0
     points: int = 0
     hours: float = 0.0
+
+    __repr__ = one_line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from leakdiff.model.one_line import one_line
 from leakdiff.model.snapshot import Identity
 
 
@@ -27,6 +28,8 @@ class Header:
     is_deep: bool = False
     bytes: int = 0
 
+    __repr__ = one_line
+
 
 @attrs.frozen(kw_only=True)
 class StoreInfo:
@@ -49,3 +52,5 @@ class StoreInfo:
     last: float | None
     bytes: int
     schema: int
+
+    __repr__ = one_line

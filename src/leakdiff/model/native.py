@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from leakdiff.model.one_line import one_line
+
 C_HEAP = "C heap"
 LEAKED_REFERENCES = "leaked references"
 DESCRIPTORS = "file descriptors"
@@ -33,6 +35,8 @@ class CCall:
     bytes: float
     blocks: float
 
+    __repr__ = one_line
+
 
 @attrs.frozen
 class NativeEvidence:
@@ -49,3 +53,5 @@ class NativeEvidence:
     calls: tuple[CCall, ...] = ()
     references: str = ""
     reproduce: str = ""
+
+    __repr__ = one_line

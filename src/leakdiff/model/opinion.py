@@ -11,6 +11,10 @@ from typing import Any, Self
 
 import attrs
 
+from leakdiff.model.one_line import bounded, one_line
+from leakdiff.model.showing import Showing
+from leakdiff.model.shown import Shown
+
 
 class Stance(enum.StrEnum):
     """How a peer's answer compares with ours."""
@@ -35,6 +39,8 @@ class TypeSeen:
     per_unit: float
     bytes: float = 0.0
 
+    __repr__ = one_line
+
 
 @attrs.frozen
 class Sighting:
@@ -56,6 +62,8 @@ class Sighting:
     cpu_seconds: float = 0.0
     absent: str = ""
 
+    __repr__ = one_line
+
 
 @attrs.frozen
 class PeerOpinion:
@@ -65,9 +73,11 @@ class PeerOpinion:
     stance: Stance
     because: str
 
+    __repr__ = one_line
+
 
 @attrs.frozen
-class SecondOpinion:
+class SecondOpinion(Showing):
     """What the peers say of the same work.
 
     Attributes:
@@ -82,11 +92,19 @@ class SecondOpinion:
     verdict: str
     unit: str = "unit"
 
+    def __repr__(self) -> str:
+        stances = ", ".join(f"{each.sighting.peer} {each.stance}" for each in self.opinions)
+        return bounded(f"<SecondOpinion on {self.verdict}: {stances or 'nobody was asked'}, {self.units:,} units>")
+
     def __iter__(self) -> Iterator[PeerOpinion]:
         return iter(self.opinions)
 
     def __str__(self) -> str:
         return self.text()
+
+    def why(self) -> Shown:
+        """Return it as text that shows itself at a prompt."""
+        return Shown(self.text())
 
     def text(self) -> str:
         """Return a table with a line for each peer, and under it what none of them can say."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from leakdiff.model.one_line import one_line
+
 if TYPE_CHECKING:
     from leakdiff.model.owner import Accumulation
 
@@ -35,6 +37,8 @@ class Gain:
     births: tuple[int, ...]
     untold: int = 0
     also: tuple[int, ...] = ()
+
+    __repr__ = one_line
 
 
 @attrs.frozen(kw_only=True)

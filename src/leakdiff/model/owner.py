@@ -9,6 +9,7 @@ import attrs
 
 from leakdiff.model.code import Home
 from leakdiff.model.heap import Bound, Site, Step
+from leakdiff.model.one_line import one_line
 
 ORPHANS = "held by C code"
 AT_EXIT = "atexit callbacks"  # the interpreter holds them, and tells only how many there are
@@ -54,6 +55,8 @@ class Accumulation:
     sharers: tuple[int, ...] = ()
     graph: Any = attrs.field(default=None, eq=False, repr=False)
 
+    __repr__ = one_line
+
 
 @attrs.frozen
 class EntryType:
@@ -68,6 +71,8 @@ class EntryType:
     name: str
     per_entry: float
     bytes: float
+
+    __repr__ = one_line
 
 
 @attrs.frozen
@@ -102,6 +107,8 @@ class Owner:
     sites_by_type: Mapping[str, Site] = attrs.field(factory=dict)
     waiting: tuple[Site, ...] = ()
     home: Home | None = None
+
+    __repr__ = one_line
 
     @property
     def way(self) -> tuple[Step, ...]:

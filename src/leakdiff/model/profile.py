@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from leakdiff.model.heap import Site
+from leakdiff.model.one_line import one_line
 
 
 @attrs.frozen
@@ -20,6 +21,8 @@ class Sample:
     stack: tuple[Site, ...]
     objects: int
     bytes: int
+
+    __repr__ = one_line
 
 
 @attrs.frozen(kw_only=True)
@@ -39,3 +42,5 @@ class Profile:
     samples: tuple[Sample, ...] = ()
     seconds: float = 0.0
     left_out: tuple[str, ...] = ()
+
+    __repr__ = one_line

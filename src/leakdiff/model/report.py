@@ -12,9 +12,12 @@ from leakdiff.errors import BadOption, LeakFound
 from leakdiff.model.cause import Cause
 from leakdiff.model.code import Code
 from leakdiff.model.heap import Bound, Site, Step
+from leakdiff.model.named import Named
 from leakdiff.model.native import NativeEvidence
+from leakdiff.model.one_line import bounded, one_line
 from leakdiff.model.opinion import SecondOpinion, WeakWork
 from leakdiff.model.series import Shape
+from leakdiff.model.showing import Showing
 from leakdiff.model.shown import Shown
 from leakdiff.model.signals import Phase, Rate, Round
 from leakdiff.model.verdict import ACCUSING as ACCUSING  # noqa: PLC0414  # a report is where people look for these
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 
     from leakdiff.entries import Entries
     from leakdiff.model.baseline import Baseline
+
+_LONGEST_NAME = 80
+_LONGEST_CLAIM = 140
 
 
 @attrs.frozen
@@ -46,9 +52,11 @@ class TypeGrowth:
     site: Site | None = None
     per_entry: float | None = None
 
+    __repr__ = one_line
+
 
 @attrs.frozen
-class Finding:
+class Finding(Showing):
     """One cause of growth.
 
     Attributes:
@@ -121,7 +129,7 @@ class Finding:
     def __repr__(self) -> str:
         from leakdiff.render.text import title
 
-        return f"<Finding {title(self)}>"
+        return bounded(f"<Finding {title(self)}>")
 
     def __str__(self) -> str:
         from leakdiff.render.text import title
@@ -179,10 +187,29 @@ class Finding:
         return Report(self.verdict, self.because, (self,), unit=self.unit, work=self.work).second_opinion(step, **how)
 
 
-class Findings(tuple[Finding, ...]):
-    """Findings, the gravest and heaviest first."""
+class Findings(Named[Finding]):
+    """Findings, the gravest and heaviest first.
 
-    __slots__ = ()
+    One is taken out by its number, its fingerprint or its owner: ``findings[0]``, ``findings["3f9a2c"]``.
+    """
+
+    one = "finding"
+    _between = "; "
+
+    @staticmethod
+    def names_of(value: Finding) -> tuple[str, ...]:
+        """Return its fingerprint, and the name of its owner."""
+        return (value.fingerprint, value.owner) if value.owner is not None else (value.fingerprint,)
+
+    def why(self) -> Shown:
+        """Return all that is known of each, one after the other."""
+        from leakdiff.render.text import finding_text
+
+        return Shown("\n\n".join(finding_text(finding) for finding in self))
+
+    def _short(self, value: Finding) -> str:
+        who = value.owner if value.owner is not None else value.owner_type
+        return f"{value.verdict} {bounded(who, _LONGEST_NAME)} [{value.fingerprint}]"
 
 
 @attrs.frozen
@@ -197,9 +224,11 @@ class Cost:
     cpu_seconds: float = 0.0
     walked: int = 0
 
+    __repr__ = one_line
+
 
 @attrs.frozen
-class Report:
+class Report(Showing):
     """The answer of a check.
 
     Attributes:
@@ -244,7 +273,11 @@ class Report:
         return headline(self)
 
     def __repr__(self) -> str:
-        return f"<Report {self.verdict}, {len(self.findings)} finding(s), {len(self.rounds)} rounds>"
+        from leakdiff.render.text import claim
+
+        first = claim(self.findings[0]) if self.findings else self.because
+        counted = f"{len(self.findings):,} finding(s), {len(self.rounds):,} rounds"
+        return bounded(f"<Report {self.verdict}, {counted}: {bounded(first, _LONGEST_CLAIM)}>")
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)

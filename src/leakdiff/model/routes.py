@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
+from leakdiff.model.one_line import one_line
+
 OTHER = "other routes"
 UNNAMED = "(no route)"
 TIME = "second, whatever is asked for"
@@ -52,6 +54,8 @@ class RouteCost:
     sent: int = 0
     sent_at_once: int = 0
 
+    __repr__ = one_line
+
     @property
     def surely_kept(self) -> float | None:
         """What a request leaves behind: 0 where that cannot be told from nothing, None where too few were measured."""
@@ -79,6 +83,8 @@ class RouteReading:
     blocks: int = 0
     native: int | None = None
 
+    __repr__ = one_line
+
 
 @attrs.frozen(kw_only=True)
 class RouteRate:
@@ -93,6 +99,8 @@ class RouteRate:
     route: str
     per_request: float
     margin: float
+
+    __repr__ = one_line
 
     def __str__(self) -> str:
         margin = f" ± {self.margin:.2f}" if self.margin > _CERTAIN * abs(self.per_request) else ""
@@ -124,6 +132,8 @@ class OwnerByRoute:
     rates: tuple[RouteRate, ...] = ()
     unclear: tuple[str, ...] = ()
     why_not: str = ""
+
+    __repr__ = one_line
 
     def __str__(self) -> str:
         if not self.rates:

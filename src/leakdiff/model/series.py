@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from leakdiff.model.one_line import one_line
 from leakdiff.model.signals import Round
 
 _FALLS = 0.5  # share of what it rises by that a saw-tooth falls by
@@ -42,6 +43,8 @@ class Series:
 
     gains: tuple[int, ...]
     units: tuple[float, ...]
+
+    __repr__ = one_line
 
     @property
     def rate(self) -> float:
@@ -162,6 +165,8 @@ class Growth:
 
     signal: str
     series: Series
+
+    __repr__ = one_line
 
     @property
     def rate(self) -> float:

@@ -6,6 +6,8 @@ import enum
 
 import attrs
 
+from leakdiff.model.one_line import one_line
+
 # Gain per unit below which a signal is noise of the allocator unless it is perfectly steady: of 108 real
 # workloads measured, 82 of 83 leaks were above and 16 of 25 others below.
 FLOORS = {"blocks": 0.5, "native_bytes": 8.0, "fds": 0.0, "threads": 0.0}
@@ -48,6 +50,8 @@ class Round:
     threads: int
     freed: int = 0
 
+    __repr__ = one_line
+
     def of(self, signal: str) -> int:
         """Return one signal's change; what could not be read counts as no change."""
         value: int | None = getattr(self, signal)
@@ -63,6 +67,8 @@ class Rate:
     blocks: float | None = None
     native_bytes: float | None = None
     descriptors: float | None = None
+
+    __repr__ = one_line
 
 
 def rate_text(rate: float) -> str:

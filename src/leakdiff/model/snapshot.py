@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING, Self
 import attrs
 
 from leakdiff.model.heap import Bound, Site
+from leakdiff.model.named import Named, part
+from leakdiff.model.one_line import bounded, one_line
+from leakdiff.model.showing import Showing
+from leakdiff.model.shown import Shown
 
 if TYPE_CHECKING:
     from leakdiff.model.diff import Diff
+
+_LONGEST_LABEL = 40
 
 
 @attrs.frozen(kw_only=True)
@@ -40,6 +46,8 @@ class Identity:
     python: str = ""
     leakdiff: str = ""
 
+    __repr__ = one_line
+
     @property
     def instance(self) -> str:
         """One life of one process: the same for all its snapshots, another after a restart."""
@@ -58,8 +66,13 @@ class Moment:
     utc: float = 0.0
     monotonic: float = 0.0
 
+    __repr__ = one_line
+
     def __str__(self) -> str:
-        return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(self.utc))
+        try:
+            return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(self.utc))
+        except (OSError, OverflowError, ValueError):  # no clock of ours, and no year that has a name
+            return f"{self.utc:g} s"
 
 
 @attrs.frozen
@@ -70,6 +83,8 @@ class TypeCount:
     count: int
     bytes: int
 
+    __repr__ = one_line
+
 
 @attrs.frozen
 class SiteCount:
@@ -78,6 +93,8 @@ class SiteCount:
     site: Site
     count: int
     bytes: int
+
+    __repr__ = one_line
 
 
 @attrs.frozen(kw_only=True)
@@ -108,6 +125,8 @@ class OwnerSize:
     entry_bytes: float | None = None
     sized_by: str | None = None
 
+    __repr__ = one_line
+
 
 @attrs.frozen(kw_only=True)
 class Memory:
@@ -133,6 +152,8 @@ class Memory:
     minor_faults: int | None = None
     major_faults: int | None = None
 
+    __repr__ = one_line
+
 
 @attrs.frozen(kw_only=True)
 class Cgroup:
@@ -156,6 +177,8 @@ class Cgroup:
     inactive_file: int | None = None
     oom_kills: int | None = None
 
+    __repr__ = one_line
+
 
 @attrs.frozen
 class Tally:
@@ -163,6 +186,8 @@ class Tally:
 
     name: str
     count: int
+
+    __repr__ = one_line
 
 
 @attrs.frozen(kw_only=True)
@@ -184,6 +209,8 @@ class Resources:
     descriptors: tuple[Tally, ...] = ()
     sockets: tuple[Tally, ...] = ()
     children: tuple[Tally, ...] = ()
+
+    __repr__ = one_line
 
 
 RESOURCE_KINDS = tuple(attrs.fields_dict(Resources))
@@ -207,6 +234,8 @@ class SnapshotCost:
     memory: int = 0
     walked: int = 0
 
+    __repr__ = one_line
+
 
 @attrs.frozen(kw_only=True)
 class Heap:
@@ -228,6 +257,8 @@ class Heap:
     sites: tuple[SiteCount, ...] | None = None
     is_whole: bool = True
 
+    __repr__ = one_line
+
     @property
     def objects(self) -> int:
         """All objects reached."""
@@ -239,8 +270,52 @@ class Heap:
         return sum(found.bytes for found in self.types)
 
 
+class Types(Named[TypeCount]):
+    """Types of a snapshot, most bytes first."""
+
+    one = "type"
+
+    def _short(self, value: TypeCount) -> str:
+        return f"{super()._short(value)} {value.count:,}"
+
+
+class Owners(Named[OwnerSize]):
+    """Containers of a snapshot, most bytes first."""
+
+    one = "owner"
+
+    @staticmethod
+    def names_of(value: OwnerSize) -> tuple[str, ...]:
+        """Return its path."""
+        return (value.path,)
+
+    def _short(self, value: OwnerSize) -> str:
+        return f"{super()._short(value)} {value.entries:,}"
+
+
+class Sites(Named[SiteCount]):
+    """Allocation sites of a snapshot, most bytes first."""
+
+    one = "site"
+
+    @staticmethod
+    def names_of(value: SiteCount) -> tuple[str, ...]:
+        """Return file and line, as the reader knows the file; and with all of its path."""
+        from leakdiff.render.text import short_path
+
+        site = value.site
+        return f"{short_path(site.file)}:{site.line}", f"{site.file}:{site.line}"
+
+    def _short(self, value: SiteCount) -> str:
+        return f"{super()._short(value)} {value.count:,}"
+
+
+def _not_walked(snapshot: Snapshot) -> str:
+    return "" if snapshot.is_deep else "a cheap measurement, without a walk of the heap"
+
+
 @attrs.frozen(kw_only=True)
-class Snapshot:
+class Snapshot(Showing):
     """What is known of a process at one moment.
 
     Attributes:
@@ -272,9 +347,9 @@ class Snapshot:
     def __repr__(self) -> str:
         from leakdiff.render.plain import size
 
-        label = f" {self.label!r}" if self.label else ""
+        label = f" {bounded(self.label, _LONGEST_LABEL)!r}" if self.label else ""
         heap = f"{self.heap.objects:,} objects, {size(self.heap.bytes)}, " if self.heap is not None else ""
-        return f"<Snapshot{label} {heap}RSS {size(self.memory.rss)}, {self.taken}>"
+        return bounded(f"<Snapshot{label} {heap}RSS {size(self.memory.rss)}, {self.taken}>")
 
     def __str__(self) -> str:
         return self.text().partition("\n")[0]
@@ -288,6 +363,27 @@ class Snapshot:
     def is_deep(self) -> bool:
         """Whether the heap was walked."""
         return self.heap is not None
+
+    @part
+    def types(self) -> Types:
+        """Every type with its count and bytes: ``snapshot.types["dict"]``, ``snapshot.types.like("Result")``."""
+        return Types(self.heap.types if self.heap is not None else (), _not_walked(self))
+
+    @part
+    def owners(self) -> Owners:
+        """Containers by path, most bytes first: ``snapshot.owners["app.matching._inflight"]``."""
+        found = self.heap.owners if self.heap is not None else None
+        return Owners(found or (), _not_walked(self) or ("owners were not asked for" if found is None else ""))
+
+    @part
+    def sites(self) -> Sites:
+        """Lines that allocated what is alive, most bytes first, where tracemalloc was on: by ``app.py:41``."""
+        found = self.heap.sites if self.heap is not None else None
+        return Sites(found or (), _not_walked(self) or ("tracemalloc was off" if found is None else ""))
+
+    def why(self) -> Shown:
+        """Return the snapshot as text that shows itself at a prompt."""
+        return Shown(self.text())
 
     def text(self) -> str:
         """Return the snapshot as text for a reader."""

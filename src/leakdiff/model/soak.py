@@ -6,7 +6,10 @@ from typing import Any
 
 import attrs
 
-from leakdiff.model.report import Report, Verdict
+from leakdiff.model.one_line import bounded, one_line
+from leakdiff.model.report import Finding, Findings, Report, Verdict
+from leakdiff.model.showing import Showing
+from leakdiff.model.shown import Shown
 
 
 @attrs.frozen
@@ -29,6 +32,8 @@ class ScenarioRun:
     struck: int = 0
     growth: dict[str, float] = attrs.field(factory=dict)
 
+    __repr__ = one_line
+
 
 @attrs.frozen
 class Growth:
@@ -49,6 +54,8 @@ class Growth:
     rates: tuple[float, ...] = ()
     unclear: tuple[int, ...] = ()
     why_not: str = ""
+
+    __repr__ = one_line
 
     @property
     def known(self) -> dict[int, float]:
@@ -78,6 +85,8 @@ class Projection:
     soonest: float
     latest: float
 
+    __repr__ = one_line
+
 
 @attrs.frozen
 class Ran:
@@ -96,6 +105,8 @@ class Ran:
     name: str
     lines: frozenset[int]
     ran: frozenset[int]
+
+    __repr__ = one_line
 
 
 @attrs.frozen
@@ -116,9 +127,11 @@ class NeverRan:
     function: str
     only: str = ""
 
+    __repr__ = one_line
+
 
 @attrs.frozen
-class SoakReport:
+class SoakReport(Showing):
     """The answer of a soak.
 
     Attributes:
@@ -151,12 +164,34 @@ class SoakReport:
         return str(self.report)
 
     def __repr__(self) -> str:
-        return f"<SoakReport {self.verdict}, {len(self.scenarios)} scenario(s), {self.units:,} units>"
+        return bounded(f"<SoakReport {self.verdict}, {len(self.scenarios):,} scenario(s), {self.units:,} units>")
 
     @property
     def verdict(self) -> Verdict:
         """The report's verdict."""
         return self.report.verdict
+
+    @property
+    def findings(self) -> Findings:
+        """The report's findings."""
+        return self.report.findings
+
+    @property
+    def leaks(self) -> tuple[Finding, ...]:
+        """The findings that are leaks: LEAK or NATIVE."""
+        return self.report.leaks
+
+    def top(self, most: int = 3) -> Findings:
+        """Return the first few of the findings that are worth telling, as ``Report.top`` does.
+
+        Raises:
+            BadOption: If the number cannot work.
+        """
+        return self.report.top(most)
+
+    def why(self) -> Shown:
+        """Return all of it as text that shows itself at a prompt."""
+        return Shown(self.text())
 
     def text(self) -> str:
         """Return all of it as text."""

@@ -5,8 +5,12 @@ from __future__ import annotations
 import attrs
 
 from leakdiff.model.heap import Bound
+from leakdiff.model.named import Named
+from leakdiff.model.one_line import bounded, one_line
 from leakdiff.model.report import Verdict
 from leakdiff.model.series import Shape
+from leakdiff.model.showing import Showing
+from leakdiff.model.shown import Shown
 
 
 @attrs.frozen(kw_only=True)
@@ -31,6 +35,8 @@ class Point:
     started: float = 0.0
     version: str = ""
 
+    __repr__ = one_line
+
 
 @attrs.frozen(kw_only=True)
 class Slope:
@@ -39,6 +45,8 @@ class Slope:
     value: float
     low: float
     high: float
+
+    __repr__ = one_line
 
 
 @attrs.frozen(kw_only=True)
@@ -69,6 +77,8 @@ class SeriesTrend:
     baseline: float = 0.0
     last: float = 0.0
 
+    __repr__ = one_line
+
 
 @attrs.frozen(kw_only=True)
 class OwnerTrend:
@@ -90,6 +100,8 @@ class OwnerTrend:
     verdict: Verdict = Verdict.STABLE
     because: str = ""
 
+    __repr__ = one_line
+
 
 @attrs.frozen(kw_only=True)
 class Deploy:
@@ -107,6 +119,8 @@ class Deploy:
     per_hour_before: float
     per_hour: float
 
+    __repr__ = one_line
+
 
 @attrs.frozen(kw_only=True)
 class TimeToLimit:
@@ -116,9 +130,25 @@ class TimeToLimit:
     low: float
     high: float | None
 
+    __repr__ = one_line
+
+
+class OwnerTrends(Named[OwnerTrend]):
+    """Owners of a trend, worst first; one is taken out by its number or its path."""
+
+    one = "owner"
+
+    @staticmethod
+    def names_of(value: OwnerTrend) -> tuple[str, ...]:
+        """Return its path."""
+        return (value.path,)
+
+    def _short(self, value: OwnerTrend) -> str:
+        return f"{value.verdict} {super()._short(value)}"
+
 
 @attrs.frozen(kw_only=True)
-class Trend:
+class Trend(Showing):
     """What a history amounts to.
 
     Attributes:
@@ -141,7 +171,7 @@ class Trend:
     verdict: Verdict
     because: str
     memory: SeriesTrend | None = None
-    owners: tuple[OwnerTrend, ...] = ()
+    owners: OwnerTrends = attrs.field(default=OwnerTrends(), converter=OwnerTrends)
     deploy: Deploy | None = None
     resets_on_restart: bool | None = None
     to_limit: TimeToLimit | None = None
@@ -154,12 +184,17 @@ class Trend:
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"<Trend {self.verdict}, snapshots: {self.points:,}, replicas: {self.replicas}, hours: {self.hours:.1f}>"
+        over = f"{self.points:,} snapshots, {self.replicas:,} replicas, {self.hours:,.1f} hours"
+        return bounded(f"<Trend {self.verdict}, {over}>")
 
     def __str__(self) -> str:
         from leakdiff.render.trends import trend_headline
 
         return trend_headline(self)
+
+    def why(self) -> Shown:
+        """Return the trend as text that shows itself at a prompt."""
+        return Shown(self.text())
 
     def text(self) -> str:
         """Return the trend as text for a reader."""
@@ -183,3 +218,5 @@ class TrendRow:
     memory: SeriesTrend | None = None
     entries: SeriesTrend | None = None
     verdict: Verdict | None = None
+
+    __repr__ = one_line

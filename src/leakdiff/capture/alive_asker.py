@@ -1,0 +1,125 @@
+"""Who asks: the frames, the namespace and the prompt whose own references to an object are told apart."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import types
+from typing import Any
+
+import attrs
+
+from leakdiff.capture.frames import running_frames
+from leakdiff.capture.kinds import derives, dict_of_module
+from leakdiff.capture.roots import Root, Roots
+from leakdiff.model.alive import Whose
+
+_WITHIN = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>", "<lambda>")  # what runs for the function around it
+_LAST_ERROR = (".last_exc", ".last_value", ".last_traceback")
+_TOOLS = ("IPython.", "ipykernel.")
+_KEPT_BY_PROMPT = re.compile(r"_{1,3}|_\d+")  # _, __, ___, _3
+_MOST_NAMES = 5
+_MOST_OUTPUTS = 100_000
+_OUT = ("_oh", "Out")
+
+
+@attrs.define(eq=False)
+class Asker:
+    """Who asks; holds live namespaces and must not outlive the answer.
+
+    Attributes:
+        frames: The copies of the locals of the function that asks.
+        namespace: The globals of the module whose own code asks; None where a function does.
+        main: The globals of ``__main__``.
+        is_prompt: Whether somebody types there.
+        out: What IPython keeps results in; None elsewhere.
+    """
+
+    frames: list[Root]
+    namespace: dict[str, Any] | None
+    main: dict[str, Any]
+    is_prompt: bool
+    out: dict[Any, Any] | None
+
+    def claims(self, holder: Any, named: str, root: Root, label: str) -> Whose | None:
+        """Tell whether a holder is the asker's own; None if it is the program's.
+
+        Args:
+            holder: The direct holder.
+            named: The type of the holder as it is named on the path.
+            root: Where the path starts.
+            label: The first edge of the path.
+        """
+        if any(holder is frame.target for frame in self.frames):
+            return Whose.CALLER
+        if self.is_prompt and self._is_of_prompt(holder, named, root, label):
+            return Whose.SESSION
+        return Whose.CALLER if holder is self.namespace else None
+
+    def _is_of_prompt(self, holder: Any, named: str, root: Root, label: str) -> bool:
+        if holder is self.main or holder is self.namespace or (holder is self.out and holder is not None):
+            return True
+        if root.kind == "module" and root.name == "sys" and label in _LAST_ERROR:
+            return True
+        if root.kind == "module" and root.name == "builtins" and holder is root.target:
+            return label == "._"
+        return named.startswith(_TOOLS)
+
+    def says(self, holder: Any, subject: Any, where: str) -> str:
+        """Return what the prompt calls an object that it holds."""
+        if holder is self.out:
+            return f"IPython keeps it in {_numbers_in(holder, subject)}"
+        if holder is not self.main and holder is not self.namespace:
+            return f"the prompt keeps it in {where}"
+        names = _names_in(holder, subject)
+        typed = [name for name in names if not _KEPT_BY_PROMPT.fullmatch(name)]
+        kept = [name for name in names if _KEPT_BY_PROMPT.fullmatch(name)]
+        said = [f"your session itself holds it: {', '.join(typed)}"] if typed else []
+        return "; ".join([*said, *([f"the prompt keeps it as {', '.join(kept)}"] if kept else [])])
+
+
+def find_asker(roots: Roots) -> Asker:
+    """Return who asks: the innermost function that is not leakdiff's, or the module that its code belongs to."""
+    codes, namespace = [], None
+    for frame in running_frames():
+        codes.append(frame.f_code)
+        if frame.f_code.co_name not in _WITHIN:
+            namespace = None if frame.f_code.co_flags & inspect.CO_OPTIMIZED else frame.f_globals
+            break
+    here = [root for root in roots.then if root.is_here][: len(codes)]
+    main = _namespace("__main__")
+    out = _out_of(main) if "IPython" in sys.modules else None
+    is_prompt = out is not None or hasattr(sys, "ps1") or bool(sys.flags.interactive)
+    return Asker([root for root in here if any(root.code is code for code in codes)], namespace, main, is_prompt, out)
+
+
+def _namespace(name: str) -> dict[str, Any]:
+    module = sys.modules.get(name)
+    return dict_of_module(module) if derives(type(module), types.ModuleType) else {}
+
+
+def _out_of(main: dict[str, Any]) -> dict[Any, Any] | None:
+    for name in _OUT:
+        found = dict.get(main, name)
+        if type(found) is dict:
+            return found
+    return None
+
+
+def _names_in(namespace: dict[str, Any], subject: Any) -> list[str]:
+    try:
+        found = [key for key, held in dict.items(namespace) if held is subject and type(key) is str]
+    except RuntimeError:  # another thread changed it
+        return []
+    return found[:_MOST_NAMES]
+
+
+def _numbers_in(out: dict[Any, Any], subject: Any) -> str:
+    """Return the numbers under which IPython keeps a result."""
+    try:
+        pairs = zip(dict.items(out), range(_MOST_OUTPUTS), strict=False)
+        found = [f"Out[{key}]" for (key, held), _ in pairs if held is subject and type(key) is int]
+    except RuntimeError:
+        found = []
+    return ", ".join(found[:_MOST_NAMES]) or "Out"
