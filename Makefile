@@ -9,12 +9,12 @@ BIN = $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
 OTHERS = 3.12 3.13 3.14
 
-.PHONY: help demo test examples pytest test-others test-all accuracy mutations sensitivity bench bench-plugin bench-web trends suites fleet completions screenshots sid coverage clean
+.PHONY: help demo test examples pytest test-others test-all accuracy mutations sensitivity bench bench-plugin bench-web trends suites fleet completions docs man screenshots sid coverage clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo         find the leaks of a small service'
-	@echo 'make test         lint, types, import contracts, tests, examples of the documents'
+	@echo 'make test         lint, types, import contracts, tests, examples and pages of the documents'
 	@echo 'make pytest       the tests alone'
 	@echo 'make examples     the examples of the documents alone'
 	@echo 'make test-all     make test, and the tests on each other CPython found ($(OTHERS))'
@@ -29,6 +29,8 @@ help:
 	@echo 'make suites       the test suites of other packages, with and without pytest --leakdiff'
 	@echo 'make fleet        a 72-hour history of six replicas, and what the trend says of it'
 	@echo 'make completions  the completion scripts of the shells, from the parser of the command line'
+	@echo 'make docs         the documents as pages, in .cache/docs'
+	@echo 'make man          the manual page, docs/man/leakdiff.1'
 	@echo 'make screenshots  the pictures of the debug endpoint in docs/images, with Chromium'
 	@echo 'make coverage     branch coverage of the stages'
 	@echo 'make clean        remove what these made, except .cache/accuracy and .cache/sid'
@@ -38,7 +40,7 @@ demo: $(VENV)/.leakdiff
 	if [ $$status -ne 1 ]; then echo "make demo: leakdiff ended with $$status, and should have found leaks" >&2; exit 1; fi; \
 	echo; echo 'make demo: leakdiff ended with 1, as it should: it found leaks.'
 
-test: $(VENV)/.lint $(VENV)/.test
+test: $(VENV)/.lint $(VENV)/.test $(VENV)/.docs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -59,7 +61,7 @@ test-all: test
 test-others: $(OTHERS:%=test-on-%)
 
 # What is told of values, and the examples of the documents, take minutes and come out the same on each.
-OTHER_ARGS = --ignore=tests/test_fleet.py $(addprefix --ignore-glob=tests/test_,render_* store* history* trend* slopes* \
+OTHER_ARGS = --ignore=tests/test_fleet.py $(addprefix --ignore-glob=tests/test_,docs_* render_* store* history* trend* slopes* \
     schedule* series* baseline* second* bad_input* mutation_benchmark* accuracy_benchmark* \
     metrics_rules* web_browser* web_openapi* web_page* web_reference* web_services* web_views*)
 
@@ -105,6 +107,16 @@ fleet: $(VENV)/.leakdiff
 completions: $(VENV)/.test
 	$(BIN)/python scripts/make-completions $(ARGS)
 
+# The API is read from the modules themselves, so that what they import must be there: the tests' packages have it all.
+SPHINX = $(BIN)/python -m sphinx -n -W --keep-going -q -d .cache/docs/doctrees
+
+docs: $(VENV)/.docs $(VENV)/.test
+	$(SPHINX) -b html docs .cache/docs/html
+	@echo 'make docs: open .cache/docs/html/index.html'
+
+man: $(VENV)/.docs $(VENV)/.test
+	$(SPHINX) -b man docs docs/man
+
 screenshots: $(VENV)/.test
 	$(BIN)/python scripts/screenshots
 
@@ -116,7 +128,7 @@ coverage: $(VENV)/.test
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
 clean:
-	rm -rf $(VENV) .cache/venvs .cache/coverage build dist
+	rm -rf $(VENV) .cache/venvs .cache/coverage .cache/docs build dist
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
@@ -133,6 +145,6 @@ $(VENV)/.leakdiff: pyproject.toml $(VENV)/.python
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/.test $(VENV)/.lint $(VENV)/.bench: $(VENV)/.%: $(VENV)/.leakdiff
+$(VENV)/.test $(VENV)/.lint $(VENV)/.bench $(VENV)/.docs: $(VENV)/.%: $(VENV)/.leakdiff
 	$(BIN)/python -m pip install --quiet --upgrade --group $* $(PINS:%='%')
 	@touch $@

@@ -1,8 +1,12 @@
 """How Sphinx builds these documents: make docs, and make man."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import leakdiff
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 project = "leakdiff"
 author = "the authors of leakdiff"
@@ -10,8 +14,7 @@ copyright = "the authors of leakdiff"  # noqa: A001 - Sphinx wants this name
 version = release = leakdiff.__version__
 today = release  # for the manual page: the same sources make the same page on any day
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "manual_page"]
 nitpicky = True
 
 myst_heading_anchors = 4
@@ -36,7 +39,7 @@ nitpick_ignore_regex = [
 html_theme = "furo"
 html_title = f"leakdiff {release}"
 html_static_path = ["_static"]
-html_js_files = ["scrolling.js"]
+html_js_files = ["accessible.js"]
 html_css_files = ["pages.css"]
 html_copy_source = False
 html_show_sphinx = False

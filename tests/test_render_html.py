@@ -19,17 +19,21 @@ from leakdiff.model.signals import Phase
 from leakdiff.render.html import as_page, render_html, render_session
 from leakdiff.render.plain import printable
 from leakdiff.render.text import rows, told
+from paper import FULL, REPORT
 from strategies import reports
 from test_render_text import C_HEAP, CAUSE, CODE, INFLIGHT, report_of
 
-FEW = settings(max_examples=30)  # a page takes 10 ms, and what may stand in it is drawn from little
-VOID = ("meta",)
+FEW = settings(max_examples=20)  # a page takes 30 ms, and what may stand in it is drawn from little
+VOID = ("meta", "link")
+XMLNS = 'xmlns="http://www.w3.org/2000/svg"'  # a name, and no address that anybody opens
 TAGS = "html head meta title style body main h1 h2 h3 section span code dl div dt dd figure svg polyline figcaption p "
-TAGS += "table caption thead tbody tr th td a pre"
+TAGS += "table caption thead tbody tr th td a pre header nav ol li footer details summary link "
+TAGS += "desc g path polygon rect text"  # of pictures
 ATTRIBUTES = (
     "lang charset name content http-equiv class id tabindex href scope viewbox role aria-label aria-labelledby "
 )
-ATTRIBUTES += "fill stroke stroke-width points"
+ATTRIBUTES += "fill stroke stroke-width points rel open style xmlns width height x y rx d transform stroke-dasharray "
+ATTRIBUTES += "font-family font-size font-weight text-anchor stroke-linejoin"
 EVIL = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -144,7 +148,7 @@ def test_a_page_shows_all_findings() -> None:
     """There is room for what the first screen of a terminal leaves out."""
     page = Page(render_html(report_of(INFLIGHT, *[C_HEAP] * 7)))
 
-    assert page.tags.count("section") == 8
+    assert page.tags.count("section") == 8 + 1  # and the evidence
 
 
 def test_good_news_is_one_sentence() -> None:
@@ -174,6 +178,54 @@ def test_a_report_knows_its_page() -> None:
     assert report.html() == render_html(report)
 
 
+# -- one report at length --------------------------------------------------------------------------
+
+
+def test_a_page_opens_with_the_answer() -> None:
+    """Verdict and claim are its only heading of the first rank; where there are several findings, a list leads on."""
+    page = Page(render_html(report_of(INFLIGHT, C_HEAP)))
+
+    assert squeezed(page.text).count(squeezed("LEAK app.matching._inflight grows by 1.00 entries per unit")) == 4
+    assert page.values("href") == ["data:,", "#finding-1", "#finding-2"]
+    assert [name for name in page.values("id") if name.startswith("finding")] == ["finding-1", "finding-2"]
+
+
+def test_a_finding_is_drawn_and_its_fix_shown_as_code() -> None:
+    """The way from the root to what grows, what lies under the owner, and a few lines of Python."""
+    page = Page(render_html(REPORT))
+
+    assert [said for said in page.values("aria-label") if said.startswith("W")] == [
+        "Who holds it: the way from the root down to what grows",
+        "What lies under the owner, by type",
+    ]
+    assert "try:\n    ask(ride)\nfinally:\n    del _inflight[rid]" in page.text
+
+
+def test_what_has_no_owner_is_not_drawn() -> None:
+    """There is nothing to draw of the C heap."""
+    assert "picture" not in Page(render_html(report_of(C_HEAP))).values("class")
+
+
+def test_only_the_first_findings_are_drawn() -> None:
+    """A page of many findings stays small."""
+    page = Page(render_html(report_of(*[FULL] * 30)))
+
+    assert page.values("class").count("picture") == 2 * 10
+    assert page.tags.count("section") == 30 + 1
+
+
+def test_all_rounds_are_in_a_table() -> None:
+    """One row for each, with what was not measured said in words; a long one is folded."""
+    rounds = (*(one_round(Phase.MARK, blocks=1_101),) * 2, attrs.evolve(one_round(Phase.DEEP), native_bytes=None))
+    page = Page(render_html(attrs.evolve(report_of(C_HEAP), rounds=rounds)))
+
+    assert page.values("scope") == ["col"] * 9 + ["row"] * 3
+    assert squeezed("1 mark 101 0 1,101 0 0 0 0") in squeezed(page.text)
+    assert "not measured" in page.text
+    assert page.values("open") == [""]
+    assert not Page(render_html(attrs.evolve(report_of(C_HEAP), rounds=rounds * 5))).values("open")
+
+
 # -- drawings --------------------------------------------------------------------------------------
 
 
@@ -183,7 +235,7 @@ def test_rounds_are_drawn_as_levels_over_units() -> None:
     page = Page(render_html(attrs.evolve(report_of(C_HEAP), rounds=rounds)))
 
     assert page.values("points") == ["2.0,22.0 60.0,12.0 118.0,2.0"]
-    assert page.values("aria-label") == ["memory blocks, round by round"]
+    assert page.values("aria-label") == ["memory blocks, round by round", "All rounds"]
     assert "+202 memory blocks over 202 units of work in 2 rounds" in page.text
 
 
@@ -202,10 +254,11 @@ def test_a_page_needs_nothing_from_outside_and_runs_nothing() -> None:
     html = render_html(report_of(INFLIGHT))
     page = Page(html)
 
-    assert "default-src 'none'; style-src 'unsafe-inline'" in page.values("content")
+    assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in page.values("content")
+    assert page.values("href") == ["data:,"]
     assert "url(" not in page.style
     assert "@import" not in page.style
-    assert "://" not in html
+    assert "://" not in html.replace(XMLNS, "")
 
 
 def test_a_page_fits_a_telephone_and_a_dark_room() -> None:
@@ -251,7 +304,7 @@ def test_a_session_is_a_table_with_links_to_the_reports_below() -> None:
     page = Page(render_session(session_of(report_of(INFLIGHT), Report(Verdict.STABLE, "clean"))))
 
     assert page.tags.count("tr") == 3
-    assert page.values("href") == ["#look-1", "#look-2"]
+    assert page.values("href") == ["data:,", "#look-1", "#look-2"]
     assert page.values("id") == ["look-1", "look-2"]
     assert page.values("scope") == ["col", "col", "col", "row", "row"]
     assert "app.matching._inflight" in page.text
@@ -297,7 +350,9 @@ def test_any_page_has_our_tags_only(report: Report) -> None:
     assert set(page.tags) <= set(TAGS.split())
     assert {name for name, _ in page.attributes} <= set(ATTRIBUTES.split())
     assert not page.comments
-    assert page.tags.count("section") == len(told(report))
+    has_evidence = bool(report.rounds or report.also or report.not_analysed)
+    assert page.tags.count("section") == len(told(report)) + has_evidence
+    assert page.tags.count("h1") == page.tags.count("main") == 1
 
 
 @FEW
@@ -326,4 +381,4 @@ def test_any_session_has_our_tags_only(found: list[Report]) -> None:
 
     assert set(page.tags) <= set(TAGS.split())
     assert {name for name, _ in page.attributes} <= set(ATTRIBUTES.split())
-    assert [f"#{name}" for name in page.values("id")] == page.values("href")
+    assert ["data:,", *(f"#{name}" for name in page.values("id"))] == page.values("href")

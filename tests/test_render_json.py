@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from leakdiff.model.report import Report
 from leakdiff.render.json import as_dict, render_json
 from strategies import reports
 from test_render_text import INFLIGHT, report_of
 
+FEW = settings(max_examples=30)
 REPORT = {
     "format",
     "leakdiff",
@@ -24,6 +25,7 @@ REPORT = {
     "cost",
     "confidence",
     "fixed",
+    "also",
 }
 FINDING = {
     "verdict",
@@ -33,6 +35,7 @@ FINDING = {
     "owner_type",
     "entries",
     "path",
+    "depth",
     "types",
     "key_shape",
     "sites",
@@ -51,9 +54,12 @@ FINDING = {
     "shape",
     "artefact",
     "novelty",
+    "grows",
+    "graph",
+    "units",
 }
 ROUND = {"phase", "units", "objects", "blocks", "native_bytes", "fds", "threads", "freed"}
-SITE = {"file", "line", "function"}
+SITE = {"file", "line", "function", "code"}
 
 
 def test_a_finding_as_json() -> None:
@@ -68,17 +74,25 @@ def test_a_finding_as_json() -> None:
         "owner_type": "dict",
         "entries": 1_512,
         "path": [
-            {"step": "app.matching", "type": "module"},
-            {"step": "._inflight", "type": "dict"},
-            {"step": "[*]", "type": "app.matching.Result"},
+            {"step": "app.matching", "type": "module", "label": "app.matching"},
+            {"step": "._inflight", "type": "dict", "label": "._inflight"},
+            {"step": "[*]", "type": "app.matching.Result", "label": "[*]"},
         ],
+        "depth": 2,
         "types": [
-            {"name": "app.matching.Result", "per_unit": 1.0, "count": 303, "site": None},
-            {"name": "dict", "per_unit": 1.0, "count": 303, "site": None},
-            {"name": "bytes", "per_unit": 1.0, "count": 303, "site": None},
+            {"name": "app.matching.Result", "per_unit": 1.0, "count": 303, "per_entry": 1.0, "site": None},
+            {"name": "dict", "per_unit": 1.0, "count": 303, "per_entry": 1.0, "site": None},
+            {"name": "bytes", "per_unit": 1.0, "count": 303, "per_entry": 1.0, "site": None},
         ],
         "key_shape": "str 'req-' + 8 hex",
-        "sites": [{"file": "app/matching.py", "line": 41, "function": "find_driver"}],
+        "sites": [
+            {
+                "file": "app/matching.py",
+                "line": 41,
+                "function": "find_driver",
+                "code": "result = Result(rid, driver)",
+            }
+        ],
         "per_unit": {"objects": 3.0, "bytes": 2_355.2, "blocks": 6.0, "native_bytes": None, "descriptors": None},
         "per_entry": 2_355.2,
         "entries_per_unit": 1.0,
@@ -94,15 +108,20 @@ def test_a_finding_as_json() -> None:
         "shape": None,
         "artefact": None,
         "novelty": None,
+        "grows": None,
+        "graph": None,
+        "units": 303,
     }
 
 
+@FEW
 @given(reports)
 def test_json_round_trips(report: Report) -> None:
     """What a reader loads is what ``as_dict()`` returns, to the last surrogate."""
     assert json.loads(render_json(report)) == as_dict(report)
 
 
+@FEW
 @given(reports)
 def test_json_is_ascii_with_sorted_keys_and_a_final_newline(report: Report) -> None:
     """Two reports can be compared as text, on any terminal and in any encoding."""
@@ -114,6 +133,7 @@ def test_json_is_ascii_with_sorted_keys_and_a_final_newline(report: Report) -> N
     assert list(json.loads(text)) == sorted(REPORT)
 
 
+@FEW
 @given(reports)
 def test_json_has_exactly_the_documented_keys(report: Report) -> None:
     """No key is missing where there is nothing to say, and none comes and goes."""
@@ -127,7 +147,7 @@ def test_json_has_exactly_the_documented_keys(report: Report) -> None:
         assert set(finding) == FINDING
         assert set(finding["per_unit"]) == {"objects", "bytes", "blocks", "native_bytes", "descriptors"}
         assert finding["bound"] is None or set(finding["bound"]) == {"kind", "limit", "filled"}
-        assert all(set(step) == {"step", "type"} for step in finding["path"])
-        assert all(set(growth) == {"name", "per_unit", "count", "site"} for growth in finding["types"])
+        assert all(set(step) == {"step", "type", "label"} for step in finding["path"])
+        assert all(set(growth) == {"name", "per_unit", "count", "per_entry", "site"} for growth in finding["types"])
         places = [*finding["sites"], *(growth["site"] for growth in finding["types"] if growth["site"])]
         assert all(set(site) == SITE for site in places)

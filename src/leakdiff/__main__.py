@@ -11,7 +11,7 @@ def main() -> int:
         status = run()
         _end_quietly()
     except KeyboardInterrupt:
-        print("leakdiff: interrupted before there was a result", file=sys.stderr)
+        sys.stderr.write("leakdiff: interrupted before there was a result\n")
         status = 2
     return status
 

@@ -42,7 +42,9 @@ def why_alive(subject: Any, /, *, itself: bool = False, budget: float = DEFAULTS
     """
     references = sys.getrefcount(subject) - _OURS
     require_supported_interpreter()
-    _check(itself, budget)
+    if type(itself) is not bool:
+        raise BadOption("itself", itself, "True or False")
+    _check(budget)
     from leakdiff.capture.alive import read_object
     from leakdiff.capture.kinds import derives
 
@@ -64,7 +66,7 @@ def owners(subject: type | str, /, *, budget: float = DEFAULTS.max_seconds) -> I
         UnsupportedInterpreter: Elsewhere than on CPython 3.11 or newer with the GIL.
     """
     require_supported_interpreter()
-    _check(False, budget)
+    _check(budget)
     from leakdiff.capture.kinds import derives
 
     if type(subject) is not str and not derives(type(subject), type):
@@ -75,12 +77,11 @@ def owners(subject: type | str, /, *, budget: float = DEFAULTS.max_seconds) -> I
 def _instances(subject: type | str, budget: float) -> Alive:
     from leakdiff.capture.alive_types import classes_named, read_instances
 
-    return read_instances(classes_named(subject) if isinstance(subject, str) else (subject,), budget)
+    classes: tuple[Any, ...] = classes_named(subject) if type(subject) is str else (subject,)
+    return read_instances(classes, budget)
 
 
-def _check(itself: object, budget: object) -> None:
-    if type(itself) is not bool:
-        raise BadOption("itself", itself, "True or False")
+def _check(budget: object) -> None:
     if type(budget) not in (int, float) or not budget > 0:  # type: ignore[operator]
         raise BadOption("budget", budget, "a number of seconds above 0")
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakdiff.command_parser import add_command
-from leakdiff.console import CLEAN, LEAKS, TROUBLE, complain, detail, emit, note, step_prints_elsewhere, tell
+from leakdiff.console import CLEAN, LEAKS, TROUBLE, beside, complain, detail, emit, note, step_prints_elsewhere, tell
 from leakdiff.errors import BadOption, BaselineMissing
 from leakdiff.knobs import KNOBS
 
@@ -204,6 +203,6 @@ def _second_opinion(report: Report, target: Target, json_path: str | None) -> No
         complain("the second opinion was interrupted")
         return
     if json_path == "-":
-        print(f"\n{opinion.text()}", file=sys.stderr)
+        beside(f"\n{opinion.text()}")
     else:
         tell(f"\n{opinion.text()}")

@@ -24,6 +24,7 @@ from leakdiff.console import (
 )
 from leakdiff.errors import LeakdiffError, StepFailed, StepForked, TargetNotFound
 from leakdiff.history_commands import add_history_commands
+from leakdiff.render_command import add_render_command
 from leakdiff.soak_command import add_soak_command
 
 _QUESTIONS = (
@@ -139,6 +140,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_demo_command(commands)
     add_history_commands(commands)
     _add_cause(commands)
+    add_render_command(commands)
     _add_selftest(commands)
     add_completion_command(commands)
     return parser
@@ -160,7 +162,7 @@ def _add_cause(commands: argparse._SubParsersAction[Parser]) -> None:
             ("leakdiff cause", "List all causes."),
             ("leakdiff cause pending-task", "Why tasks stay pending for ever, and what mends it."),
         ),
-        exits="0, or 2 if there is no cause of that name",
+        exits="0 done, 2 there is no cause of that name",
         page="how-to/causes",
     )
     cause.add_argument("slug", metavar="NAME", help="such as pending-task; all names without one", nargs="?")

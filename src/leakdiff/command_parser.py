@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from leakdiff.console import emit
 from leakdiff.errors import BadUsage
 
 Run = Callable[[argparse.Namespace], int]
@@ -95,6 +96,13 @@ class Parser(argparse.ArgumentParser):
         """
         raise BadUsage(f"{self.prog} cannot run like this", _cut(message), f"See {self.prog} --help.")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print the help or the version as a result: that it cannot be written must not go unsaid."""
+        if file is sys.stdout:
+            emit(message)
+        else:
+            super()._print_message(message, file)
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and refuse what is not known here: whoever calls would not know either.
 
@@ -109,7 +117,7 @@ class Parser(argparse.ArgumentParser):
     def _unknown(self, given: str) -> BadUsage:
         name = given.partition("=")[0]
         known = [option for option in self._option_string_actions if option.startswith("--")]
-        what = f"The option {_cut(name)}" if given.startswith("-") else f"The argument {_cut(given)!r}"
+        what = f"The option {_cut(name)}" if given.startswith("-") else f"The argument '{_cut(given)}'"
         saw = f"{self.prog} has none of that name" if given.startswith("-") else f"{self.prog} takes no more of them"
         return BadUsage(f"{what} cannot be used", saw, _advice(name, known, self.prog))
 
@@ -119,11 +127,11 @@ class Parser(argparse.ArgumentParser):
             return
         choices = [str(choice) for choice in action.choices]
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - it has no other name
-            what, saw = f"The command {_cut(value)!r}", f"{self.prog} has none of that name"
+            what, saw = f"The command '{_cut(value)}'", f"{self.prog} has none of that name"
             raise BadUsage(f"{what} cannot be used", saw, _advice(value, choices, self.prog, f"{self.prog} "))
         name = "/".join(action.option_strings) or action.metavar or action.dest
         saw = f"it is not one of {', '.join(choices)}"
-        raise BadUsage(f"{name} {_cut(value)!r} cannot be used", saw, _advice(value, choices, self.prog))
+        raise BadUsage(f"{name} '{_cut(value)}' cannot be used", saw, _advice(value, choices, self.prog))
 
 
 def add_command(commands: Any, name: str, run: Run, summary: str, *, description: str = "", **taught: Any) -> Parser:

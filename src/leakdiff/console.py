@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from typing import TextIO
 
 from leakdiff.errors import LeakdiffError
 
 CLEAN, LEAKS, TROUBLE = 0, 1, 2
-_MOST_HELD = 1 << 16
 
 
 # -- results ---------------------------------------------------------------------------------------
@@ -47,18 +47,15 @@ def emit(text: str) -> None:
     _write(text)
 
 
-def _write(text: str) -> None:
-    from leakdiff.render.terminal import encodable
+def emit_bytes(content: bytes) -> None:
+    """Print a result for programs that has an encoding of its own.
 
-    stream = sys.stdout
-    try:
-        stream.write(encodable(text, getattr(stream, "encoding", None) or "utf-8"))
+    Raises:
+        OSError: If it cannot be written, but for a reader who has seen enough.
+    """
+    with _written(sys.stdout) as stream:
         stream.flush()
-    except BrokenPipeError:  # as of `| head`: what was found is as true as before
-        _abandon(stream)
-    except OSError:
-        _abandon(stream)
-        raise
+        stream.buffer.write(content)
 
 
 def flush() -> None:
@@ -67,21 +64,35 @@ def flush() -> None:
     Raises:
         OSError: If it cannot be written, but for a reader who has seen enough.
     """
+    with _written(sys.stdout):
+        pass
+
+
+def _write(text: str) -> None:
+    from leakdiff.render.terminal import encodable
+
+    with _written(sys.stdout) as stream:
+        stream.write(encodable(text, getattr(stream, "encoding", None) or "utf-8"))
+
+
+@contextmanager
+def _written(stream: TextIO) -> Iterator[TextIO]:
+    """Write something, to the end: what cannot be written later would be an error of the interpreter."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _abandon(sys.stdout)
+        yield stream
+        stream.flush()
+    except BrokenPipeError:  # as of `| head`: what was found is as true as before
+        _abandon(stream)
     except OSError:
-        _abandon(sys.stdout)
+        _abandon(stream)
         raise
 
 
-def _abandon(stream: object) -> None:
+def _abandon(stream: TextIO) -> None:
     """Let nothing more reach a stream that refused: the interpreter would complain when it ends."""
     with suppress(OSError, ValueError, AttributeError):
-        number = stream.fileno()  # type: ignore[attr-defined]
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, number)
+        os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
 
 
@@ -106,8 +117,13 @@ def detail(text: str) -> None:
 
 def complain(text: str) -> None:
     """Say something on standard error, if there is anybody to hear it."""
+    beside(f"leakdiff: {text}")
+
+
+def beside(text: str) -> None:
+    """Write what stands beside a result, on standard error."""
     try:
-        sys.stderr.write(f"leakdiff: {text}\n")
+        sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
     except (OSError, ValueError):
         _abandon(sys.stderr)
@@ -144,10 +160,5 @@ def require_streams() -> bool:
     if not is_there:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - until the process ends
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # type: ignore[unreachable]  # noqa: PTH123, SIM115
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
     return is_there
-
-
-def one_of(names: Sequence[str]) -> str:
-    """Write names as a choice: ``bash, zsh or fish``."""
-    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))

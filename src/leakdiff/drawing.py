@@ -52,7 +52,7 @@ def draw(finding: Finding, style: str = "tree", *, show_values: bool | None = No
         raise NothingToDraw(
             f"The finding {finding.fingerprint}",
             "no Python object is known to hold what grows",
-            "Finding.why() has what is known of it",
+            "Finding.why() has what is known of it.",
         )
     return _drawn(picture, style)
 
@@ -74,7 +74,7 @@ def draw_graph(graph: nx.DiGraph[Any], style: str = "tree", *, title: str = "") 
 
     picture = picture_of_graph(graph, title)
     if not picture.nodes:
-        raise NothingToDraw("The graph", "it has no nodes", "Draw one that has")
+        raise NothingToDraw("The graph", "it has no nodes", "Draw one that has.")
     return _drawn(picture, style)
 
 
@@ -110,7 +110,7 @@ def _retained(finding: Finding, style: str) -> Shown:
         raise NothingToDraw(
             "What the owner retains",
             f"the finding {finding.fingerprint} does not say which types of objects take how many bytes",
-            f"The styles {', '.join(OF_GRAPHS)} draw what it does say",
+            f"The styles {', '.join(OF_GRAPHS)} draw what it does say.",
         )
     what = printable(finding.owner or finding.owner_type)
     title = f"{what}: {size(sum(tile.total for tile in tiles))} of new objects, by type and by what those hold"
@@ -151,22 +151,22 @@ def _can_show_boxes() -> bool:
 
 def _by_objgraph(finding: Finding, *, show_values: bool | None) -> Shown:
     """Draw what refers to some of the growing objects, as objgraph does; they must be in this process."""
-    allowed("The style objgraph", show_values, warning=_WARNING)
     from leakdiff.capture.backrefs import NOT_FOUND, backrefs_of
     from leakdiff.render.pictures import graphviz
 
     if not graphviz.is_installed():
         raise _no_dot("Graphviz is not installed")
+    allowed("The style objgraph", show_values, warning=_WARNING)
     described = backrefs_of(finding.owner or "", _LIVE)
     if described is NOT_FOUND:
         raise OwnerNotFound(
             printable(finding.owner or f"What the finding {finding.fingerprint} is of"),
             "no module and attributes of this process lead to a container of that name",
-            "Draw it in the process that the finding is of; the other styles need no live objects",
+            "Draw it in the process that the finding is of; the other styles need no live objects.",
         )
     if not described:
-        raise NothingToDraw("The style objgraph", "the owner is empty by now", "Draw it while there are entries")
-    drawn = graphviz.drawing(described)
+        raise NothingToDraw("The style objgraph", "the owner is empty by now", "Draw it while there are entries.")
+    drawn = graphviz.drawing(described, f"objgraph: what refers to entries of {printable(finding.owner or '')}")
     if drawn is None:
         raise _no_dot("dot failed, or took longer than 10 s")
     return _as_svg(drawn, "of live objects")
@@ -174,5 +174,5 @@ def _by_objgraph(finding: Finding, *, show_values: bool | None) -> Shown:
 
 def _no_dot(saw: str) -> NothingToDraw:
     return NothingToDraw(
-        "The style objgraph", saw, f"Install Graphviz, which has dot; the styles {', '.join(STYLES[:-1])} do without"
+        "The style objgraph", saw, f"Install Graphviz, which has dot; the styles {', '.join(STYLES[:-1])} do without."
     )

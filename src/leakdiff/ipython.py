@@ -10,6 +10,7 @@ import ast
 import asyncio
 import inspect
 import threading
+import types
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ from leakdiff.errors import LeakdiffError, StepFailed
 from leakdiff.knobs import KNOBS
 from leakdiff.model.shown import Shown
 from leakdiff.model.snapshot import Snapshot
+from leakdiff.source_files import is_own_file
 
 T = TypeVar("T")
 _MAGIC = "leakdiff"
@@ -66,7 +68,7 @@ def _with_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
     named: Any = magic_arguments
     for name, knob in reversed(KNOBS.items()):
         option = f"--{name.replace('_', '-')}"
-        function = named.argument(option, dest=name, type=type(knob.default), help=knob.help)(function)
+        function = named.argument(option, dest=name, type=type(knob.default), help=knob.text)(function)
     function = named.argument("of", nargs="?", help="seconds, a label, a callable, a name or a class")(function)
     function = named.argument("verb", nargs="?", default="help", help=", ".join(_VERBS))(function)
     magic: Callable[..., Any] = named.magic_arguments(_MAGIC)(function)
@@ -82,11 +84,11 @@ class LeakdiffMagics(Magics):
         self._ip: Any = shell
         self._before: Snapshot | None = None
 
-    @line_cell_magic(_MAGIC)
+    @line_cell_magic(_MAGIC)  # type: ignore[arg-type]
     @_with_arguments
     def leakdiff(self, line: str, cell: str | None = None) -> Any:
         """Ask leakdiff: ``%leakdiff help`` lists what there is."""
-        given = self.leakdiff.parser.parse_argstring(line if cell is None else f"cell {line}")
+        given: Any = self.leakdiff.parser.parse_argstring(line if cell is None else f"cell {line}")
         told = {name: getattr(given, name) for name in KNOBS}
         knobs = {name: value for name, value in told.items() if value is not None}
         if cell is not None:
@@ -103,7 +105,7 @@ class LeakdiffMagics(Magics):
         except LeakdiffError as error:
             cause = error.__cause__ if isinstance(error, StepFailed) else None
             if cause is not None:
-                self._ip.showtraceback((type(cause), cause, cause.__traceback__))
+                self._ip.showtraceback((type(cause), cause, _of_the_program(cause.__traceback__)))
             raise UsageError(f"{error} [{error.slug}]") from None
 
     # -- the verbs -------------------------------------------------------------------------------------
@@ -137,7 +139,11 @@ class LeakdiffMagics(Magics):
     def _check(self, callable_: str | None, knobs: dict[str, Any]) -> Any:
         from leakdiff.session import check
 
-        return check(self._evaluated("check", callable_), **knobs)
+        try:
+            step = self._evaluated("check", callable_)
+        except (NameError, AttributeError, SyntaxError) as error:
+            raise UsageError(f"%leakdiff check {callable_}: {type(error).__name__}: {error}") from None
+        return check(step, **knobs)
 
     def _why(self, name: str | None, _knobs: dict[str, Any]) -> Any:
         from leakdiff.alive import why_alive
@@ -166,7 +172,11 @@ class LeakdiffMagics(Magics):
     def _check_cell(self, cell: str, knobs: dict[str, Any]) -> Any:
         from leakdiff.session import check
 
-        code, names = self._compiled(cell), self._ip.user_ns
+        try:
+            code, names = self._compiled(cell), self._ip.user_ns
+        except SyntaxError:
+            self._ip.showsyntaxerror()
+            return None
         if not code.co_flags & inspect.CO_COROUTINE:
             return check(lambda: eval(code, names), **knobs)  # noqa: S307 - it is the cell
         given_up = threading.Event()
@@ -182,10 +192,18 @@ class LeakdiffMagics(Magics):
         """Compile a cell as IPython does: its magics work, its lines are found by those who ask for source."""
         shell = self._ip
         source = shell.transform_cell(cell)
-        name = shell.compile.cache(source, shell.execution_count, raw_code=cell)
+        name = shell.compile.cache(source, len(shell.user_ns["_ih"]) - 1, raw_code=cell)
         tree = shell.transform_ast(ast.parse(source, name))
         flags = shell.compile.flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         return compile(tree, name, "exec", flags, dont_inherit=True)
+
+
+def _of_the_program(trace: types.TracebackType | None) -> types.TracebackType | None:
+    """Return a traceback from where leakdiff called the program on."""
+    below = trace
+    while below is not None and is_own_file(below.tb_frame.f_code.co_filename):
+        below = below.tb_next
+    return below or trace
 
 
 def _where_no_loop_runs(call: Callable[[], T], given_up: threading.Event) -> T:

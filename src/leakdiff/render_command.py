@@ -7,41 +7,40 @@ import sys
 from pathlib import Path
 from typing import Any
 
-_STANDARD = "-"
-_EXAMPLES = """\
-examples:
-  leakdiff check work.py --json report.json
-  leakdiff render report.json --output incident.html     a page to attach
-  leakdiff render report.json --to md >> "$GITHUB_STEP_SUMMARY"
-  leakdiff render report.json --to sarif --output leaks.sarif
-  leakdiff check work.py --json - | leakdiff render - --to svg > path.svg
+from leakdiff.command_parser import add_command
+from leakdiff.console import CLEAN, emit_bytes, tell
 
-Exit status: 0 when it was rendered, whatever the report says; 2 trouble.
-"""
+_STANDARD = "-"
+_FORMATS = ("text", "html", "md", "json", "sarif", "dot", "mermaid", "svg")  # of reports.FORMATS, which is heavy
+_EXAMPLES = (
+    ("leakdiff render report.json", "Read again what `leakdiff check work.py --json report.json` wrote."),
+    ("leakdiff render report.json --output incident.html", "Make a page to attach."),
+    ("leakdiff render report.json --to md >> summary.md", "Append it to a summary, such as $GITHUB_STEP_SUMMARY."),
+    ("leakdiff render report.json --to svg > path.svg", "Draw who holds what grows."),
+)
 
 
 def add_render_command(commands: Any) -> None:
     """Add the parser of this command to those of the command line."""
-    from leakdiff.reports import FORMATS
-
-    formats = "; ".join(f"{name}: {known.what}" for name, known in FORMATS.items())
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "render",
-        allow_abbrev=False,
-        help="show a saved report in another form: a page, Markdown, SARIF, a picture",
-        description="Show a report that was saved as JSON in another form.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        _run_render,
+        "show a saved report in another form: a page, Markdown, SARIF, a picture",
+        description="Show a report that was saved as JSON in another form: as it was printed, as one page for a "
+        "browser, as Markdown for tickets, as SARIF for code hosts, or as a picture of its first finding.",
+        examples=_EXAMPLES,
+        exits="0 rendered, whatever the report says; 2 trouble",
+        page="how-to/reports",
     )
     parser.add_argument("report", metavar="REPORT.json", help="what --json wrote (- for standard input)")
     parser.add_argument(
         "--to",
-        choices=tuple(FORMATS),
+        choices=_FORMATS,
         metavar="FORMAT",
-        help=f"{formats} (default: what the ending of --output names, else text)",
+        help=f"{', '.join(_FORMATS)} (default: what the ending of --output names, else text)",
     )
     parser.add_argument("--output", metavar="FILE", default=_STANDARD, help="where to (default: standard output)")
-    parser.set_defaults(run=_run_render)
 
 
 def _run_render(parsed: argparse.Namespace) -> int:
@@ -54,12 +53,10 @@ def _run_render(parsed: argparse.Namespace) -> int:
     if not to_screen:
         write_whole(Path(parsed.output), encoded(text))
     elif to == "text":
-        print(text)
+        tell(text, headline=text.partition("\n")[0])
     else:  # as bytes: these formats are UTF-8 whatever the terminal has
-        sys.stdout.flush()
-        sys.stdout.buffer.write(encoded(text))
-        sys.stdout.buffer.flush()
-    return 0
+        emit_bytes(encoded(text))
+    return CLEAN
 
 
 def _report(name: str) -> Any:

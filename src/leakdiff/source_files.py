@@ -1,9 +1,10 @@
-"""Source files as text, lines, trees and functions, each read once; ``linecache`` is left alone."""
+"""Source files as text, lines, trees and functions, each read once; nothing is put into ``linecache``."""
 
 from __future__ import annotations
 
 import ast
 import bisect
+import linecache
 import os
 import stat
 import struct
@@ -24,6 +25,9 @@ _PASSING_ON = tuple(
 
 _STDLIB = tuple(os.path.normpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib"))
 _INSTALLED = ("site-packages", "dist-packages")
+
+_TYPED = ("<ipython-input-", "<python-input-")
+_NOTEBOOK = f"{os.sep}ipykernel_"
 
 _HEADER, _LOW = 16, 0xFFFFFFFF  # of compiled code: magic number, flags, time and size of the source
 _LARGEST = 2 << 20  # bytes of a source: parsing takes 250 times as much memory for a while
@@ -53,9 +57,16 @@ def is_of_stdlib(path: str) -> bool:
 
 def is_users_file(path: str) -> bool:
     """Tell whether a file is neither installed nor of the standard library: code the user can edit."""
+    if is_typed(path):
+        return True
     if path.startswith("<") or is_own_file(path):
         return False
     return not is_installed(path) and not path.startswith(_STDLIB)
+
+
+def is_typed(path: str) -> bool:
+    """Tell whether it is what a prompt or a notebook calls a piece of code that was typed: there is no such file."""
+    return path.startswith(_TYPED) or _NOTEBOOK in path
 
 
 def read_text(path: str) -> str:
@@ -63,8 +74,11 @@ def read_text(path: str) -> str:
 
     So is one that has changed since it was loaded: its lines are others than those that run.
 
-    Only regular files are opened: to open a pipe or a terminal would wait for somebody to write.
+    Only regular files are opened: to open a pipe or a terminal would wait for somebody to write. What was typed at a
+    prompt is taken from where the prompt keeps it for tracebacks.
     """
+    if is_typed(path):
+        return _typed(path)
     try:
         found = os.stat(path)  # noqa: PTH116  # names of code objects are strings, and need not exist
         if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST or _has_changed(path, found):
@@ -73,6 +87,11 @@ def read_text(path: str) -> str:
             return decode_source(file.read())
     except (OSError, SyntaxError, ValueError):
         return ""
+
+
+def _typed(path: str) -> str:
+    found = linecache.cache.get(path)
+    return "".join(found[2]) if type(found) is tuple and len(found) == 4 else ""  # else it is to be read yet
 
 
 def _has_changed(path: str, found: os.stat_result) -> bool:

@@ -58,7 +58,7 @@ class Asker:
         return Whose.CALLER if holder is self.namespace else None
 
     def _is_of_prompt(self, holder: Any, named: str, root: Root, label: str) -> bool:
-        if holder is self.main or holder is self.namespace or (holder is self.out and holder is not None):
+        if holder is self.main or holder is self.namespace or (self.out is not None and holder is self.out):
             return True
         if root.kind == "module" and root.name == "sys" and label in _LAST_ERROR:
             return True
@@ -68,11 +68,12 @@ class Asker:
 
     def says(self, holder: Any, subject: Any, where: str) -> str:
         """Return what the prompt calls an object that it holds."""
-        if holder is self.out:
-            return f"IPython keeps it in {_numbers_in(holder, subject)}"
-        if holder is not self.main and holder is not self.namespace:
+        if self.out is not None and holder is self.out:
+            return f"IPython keeps it in {_numbers_in(self.out, subject)}"
+        namespace = next((one for one in (self.main, self.namespace) if one is not None and one is holder), None)
+        if namespace is None:
             return f"the prompt keeps it in {where}"
-        names = _names_in(holder, subject)
+        names = _names_in(namespace, subject)
         typed = [name for name in names if not _KEPT_BY_PROMPT.fullmatch(name)]
         kept = [name for name in names if _KEPT_BY_PROMPT.fullmatch(name)]
         said = [f"your session itself holds it: {', '.join(typed)}"] if typed else []

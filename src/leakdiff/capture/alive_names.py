@@ -9,16 +9,14 @@ from typing import Any
 import attrs
 
 from leakdiff.capture.alive_walk import is_hidden_in
-from leakdiff.capture.kinds import derives
+from leakdiff.capture.kinds import derives, mro_of
 from leakdiff.capture.naming import Named as Label
-from leakdiff.capture.naming import Rules, describe_type, name_edge, name_links, quiet_rules, steps_of
-from leakdiff.capture.references import references
+from leakdiff.capture.naming import describe_type, name_edge, name_links, quiet_rules, steps_of
 from leakdiff.capture.roots import Root, start_of
-from leakdiff.capture.kinds import KindsByIdentity
+from leakdiff.model.alive import ENTRIES
 from leakdiff.model.heap import Step
 
 _UNNAMED = " → "  # how a step begins whose name is not known
-_ENTRIES = ("[*]", " key", " entries")
 _FUNCTION_TEXTS = ("__name__", "__qualname__", "__doc__", "__module__")
 
 
@@ -45,7 +43,7 @@ class Named:
     @property
     def owner(self) -> str:
         """What to look for: the container, or the attribute or variable that holds the object itself."""
-        return self.name if self.label in _ENTRIES else f"{self.name}{self.label}"
+        return self.name if self.label in ENTRIES else f"{self.name}{self.label}"
 
 
 def name_way(chain: Sequence[Any], root: Root, *, is_quiet: bool) -> Named:
@@ -100,10 +98,4 @@ def _hidden(parent: Any, child: Any, _: Sequence[Any]) -> Label | None:
                 return f".{name}", 1
         if is_hidden_in(types.FunctionType.__dict__["__code__"].__get__(parent), child):
             return " constant", 1
-    return None
-
-
-def labels_of(holder: Any, wanted: Sequence[type]) -> list[Any]:
-    """Return what a holder refers to of some classes."""
-    kinds = KindsByIdentity()
-    return [ref for ref in references(holder, kinds) if any(type(ref) is cls for cls in wanted)]
+    return (".__mro__", 1) if derives(type(parent), type) and child is mro_of(parent) else None

@@ -15,7 +15,18 @@ from typing import Any
 
 import attrs
 
-from leakdiff.capture.kinds import ATOM, INTEGER, PLAIN, TEXT, Kinds, derives, loaded, make_kinds, size_of
+from leakdiff.capture.kinds import (
+    ATOM,
+    INTEGER,
+    PLAIN,
+    TEXT,
+    Kinds,
+    KindsByIdentity,
+    derives,
+    loaded,
+    make_kinds,
+    size_of,
+)
 from leakdiff.capture.references import references, time_zone_of
 from leakdiff.capture.walk import LARGE, ONE_REFERRER, PAGE, Walk
 
@@ -24,8 +35,16 @@ HIDING = 101  # kind of leaves that may refer to what is asked about, and do not
 EVERY = object()  # stands for all instances of the wanted types
 _PART = 4_096  # references handled between two offers to let other threads run
 _DEEP = 1_000  # levels after which nothing is taken for unvisited by its one referrer
-_CONSTANTS = (int, float, complex, str, bytes, tuple, frozenset, types.CodeType)  # what code may keep
+CONSTANTS = (int, float, complex, str, bytes, tuple, frozenset, types.CodeType)  # what code may keep
 _MOST_CONSTANTS = 10_000
+# Each refers to the class it is of, and to nothing else.
+_DESCRIPTORS = (
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.ClassMethodDescriptorType,
+)
 
 
 @attrs.define(eq=False)
@@ -56,6 +75,8 @@ class HolderWalk(Walk):
             return
         cls = type(self.subject)
         self._shows_keys = cls is str
+        for descriptor in _DESCRIPTORS if derives(cls, type) else ():
+            _set(self.marked, descriptor, PLAIN)
         for hiding in _hiding(cls):
             if hiding is not cls:
                 _set(self.marked, hiding, HIDING)
@@ -94,7 +115,7 @@ class HolderWalk(Walk):
                         kind = marked[type(ref)]
                         self._see_class(type(ref), index, following)
                     if kind != PLAIN:
-                        if kind == TEXT or kind <= ATOM or kind == INTEGER:
+                        if kind == TEXT or kind <= ATOM or kind == INTEGER:  # noqa: SIM109 - a tuple would cost more
                             continue
                         if kind == WANTED:
                             if subject is every or ref is subject:
@@ -143,6 +164,12 @@ class HolderWalk(Walk):
         """Note the object that refers to a leaf which refers to the subject: code to its constants, for one."""
         if is_hidden_in(leaf, self.subject):
             self._meet(index, obj, self.subject, following)
+
+    def makings(self) -> Iterator[Any]:
+        """Yield what the walk made and that may refer to what is asked about."""
+        yield from (self.roots, self.wanted)
+        yield from (kinds.table for kinds in (self.kinds, self.marked))
+        yield from (kinds._seen for kinds in (self.kinds, self.marked) if isinstance(kinds, KindsByIdentity))  # noqa: SLF001
 
     @property
     def walked(self) -> int:
@@ -237,7 +264,7 @@ def _constants(code: types.CodeType) -> Iterator[Any]:
 
 def _hiding(cls: type) -> list[type]:
     """Return the types of leaves that may hide a reference to an object of some class."""
-    if any(cls is constant for constant in _CONSTANTS):
+    if any(cls is constant for constant in CONSTANTS):
         return [types.CodeType]
     zone = loaded("datetime", "tzinfo")
     holders = [loaded("datetime", name) for name in ("datetime", "time")]
@@ -246,8 +273,8 @@ def _hiding(cls: type) -> list[type]:
 
 def _set(kinds: Kinds, cls: type, kind: int) -> None:
     """Give a type another kind in one table."""
-    if kinds.table is kinds:
-        kinds._seen[id(cls)] = cls, kind  # type: ignore[attr-defined]  # noqa: SLF001 - the table of KindsByIdentity
+    if isinstance(kinds, KindsByIdentity):
+        kinds._seen[id(cls)] = cls, kind  # noqa: SLF001 - it is its own table, and has no other way in
     else:
         kinds.table[cls] = kind
 

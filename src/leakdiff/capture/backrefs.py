@@ -45,6 +45,6 @@ def _described(live: list[Any]) -> str:
             raise NothingToDraw(
                 "The style objgraph",
                 f"{type(error).__name__} was raised by code of the program that objgraph ran",
-                "The other styles run none",
+                "The other styles run none.",
             ) from None
     return written.getvalue()

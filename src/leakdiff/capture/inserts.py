@@ -1,4 +1,4 @@
-"""The container that somebody wants to watch: found by its path, measured without its own code, let go of at the end."""
+"""The container that somebody wants to watch: found by its path, measured without its own code."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _nothing_there(path: str) -> tuple[str, str]:
     if not reached:
         return f"no module {first} is loaded in this process", "Import it first, or start the path with its full name."
     if reached != path:
-        known = f"{reached} is there ({kind}) and has no {path[len(reached) + 1 :].split('.')[0]}"
+        known = f"{reached} is there ({kind}) and has no {path[len(reached) + 1 :].partition('.')[0]}"
         return known, "Check the spelling; what is set up later can be tracked once it is there."
     inside = [name for name, _ in _inside(chain_at(path)[1][-1])][:_MOST_NAMED] if chain_at(path)[1] else []
     if inside:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 import sys
-import threading
 import time
 import types
 from _thread import get_ident
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import attrs
 
@@ -37,6 +38,10 @@ class Tally:
     times: int = 0
     entries: int = 0
     perhaps: int = 0
+
+    def plus(self, other: Tally) -> Tally:
+        """Return both together."""
+        return Tally(self.times + other.times, self.entries + other.entries, self.perhaps + other.perhaps)
 
 
 @attrs.define(eq=False)
@@ -74,6 +79,17 @@ class Booked:
         tally.times += times
         tally.entries += abs(change)
 
+    def merge(self, other: Booked) -> None:
+        """Add what another one knows."""
+        for mine, theirs in ((self.puts, other.puts), (self.gones, other.gones)):
+            for trail, tally in list(theirs.items()):
+                mine[trail] = mine.get(trail, Tally()).plus(tally)
+        self.untold += other.untold
+        self.lost += other.lost
+        self.contested += other.contested
+        self.events += other.events
+        self.crowded += other.crowded
+
     def add_unknown(self, change: int) -> None:
         """Book a change that nobody is known to have made."""
         self.untold += max(0, change)
@@ -88,6 +104,11 @@ class _Running:
     def __init__(self, frame: types.FrameType, line: int) -> None:
         self.frame, self.code, self.line, self.gained = id(frame), frame.f_code, line, 0
 
+    @property
+    def at(self) -> At:
+        """Its file and number."""
+        return self.code.co_filename, self.line
+
     def is_of(self, frame: types.FrameType) -> bool:
         """Tell whether it is a line of this frame."""
         return self.frame == id(frame) and self.code is frame.f_code
@@ -97,6 +118,26 @@ class _Running:
         return _frame_of(self, frame.f_back) is not None
 
 
+class Lengths:
+    """Reads a length and what has changed since the last reading, both at once for all threads.
+
+    Attributes:
+        last: The length at the last reading.
+        reading: Yields the present length. A ``for`` takes one without a call: after calls, at the start of functions
+            and at the end of loops, and nowhere else, the interpreter lets other threads have a turn.
+    """
+
+    __slots__ = ("last", "reading")
+
+    def __init__(self, gauge: Gauge) -> None:
+        self.follow(gauge)
+
+    def follow(self, gauge: Gauge) -> None:
+        """Read what this gauge does from now on."""
+        self.last = gauge()
+        self.reading = _calls(gauge)
+
+
 class Ledger:
     """Told of every line that begins, of every return and every suspension, it books changes on the line that ran.
 
@@ -104,7 +145,7 @@ class Ledger:
     change. What each line did the times before tells whose it was then; ``contested`` counts how often.
 
     Attributes:
-        booked: What is known so far.
+        lengths: Reads the length: those who tell of events read it first of all, and hand on the change.
     """
 
     def __init__(self, gauge: Gauge, puts: Lines = (), gones: Lines = ()) -> None:
@@ -112,104 +153,110 @@ class Ledger:
 
         Args:
             gauge: Reads the length.
-            puts: Lines that the source says put one entry in.
-            gones: Lines that it says take one out.
+            puts: Lines that the source says put entries in.
+            gones: Lines that it says take them out.
         """
-        self.booked = Booked()
-        self._gauge = gauge
-        self._last = gauge()
-        self._lock = threading.RLock()  # a finalizer may run such a line while its thread is in here
-        self._running: dict[int, list[_Running]] = {}  # by thread, innermost last
-        self._usual: dict[At, int] = {**dict.fromkeys(gones, -1), **dict.fromkeys(puts, 1)}
-        self._body = 0  # where in ``tell`` the length is read: a thread that has not come so far has yet to read it
-        self._timed = 0
+        self.lengths = Lengths(gauge)
+        self._signs: dict[At, int] = {**dict.fromkeys(gones, -1), **dict.fromkeys(puts, 1)}
+        self._usual: dict[At, int] = {}  # what a line did the last time that it surely did something
+        self._threads: dict[int, _Thread] = {}
+        self._readers: tuple[types.CodeType, ...] = ()
         self._is_over = False
+
+    @property
+    def booked(self) -> Booked:
+        """What is known so far."""
+        whole = Booked()
+        for thread in list(self._threads.values()):
+            whole.merge(thread.booked)
+        return whole
 
     @property
     def cpu(self) -> float:
         """CPU seconds that the events took: those that were timed stand for all."""
-        return self._timed * _TIMED / 1e9
+        return sum(thread.timed for thread in list(self._threads.values())) * _TIMED / 1e9
 
     @property
     def length(self) -> int:
         """The length at the last event."""
-        return self._last
+        return self.lengths.last
+
+    def read_by(self, *functions: Callable[..., object]) -> None:
+        """Say which functions are told of events, and read the length on the first line of their body."""
+        self._readers = tuple(function.__code__ for function in functions)
 
     def follow(self, gauge: Gauge) -> None:
         """Go on with another container."""
-        with self._lock:
-            self._gauge, self._last = gauge, gauge()
+        self.lengths.follow(gauge)
 
     def close(self) -> None:
         """Read the length for the last time, and let go of the container and of all code."""
-        with self._lock:
-            if self._is_over:
-                return
-            change, self._last = self._gauge() - self._last, self._gauge()
-            if change:
-                self.booked.add_unknown(change - self._theirs(get_ident(), change))
-            self._is_over = True
-            self._gauge = int
-            self._running.clear()
+        if self._is_over:
+            return
+        self._is_over = True
+        now = next(self.lengths.reading)
+        change, self.lengths.last = now - self.lengths.last, now
+        self._book_for(self._thread(), change)
+        self.lengths.reading = _calls(lambda: now)
+        for thread in list(self._threads.values()):
+            thread.running = []
 
-    def tell(self, frame: types.FrameType, line: int) -> None:
+    def tell(self, frame: types.FrameType, line: int, change: int) -> None:
         """Take note of an event: what has changed since the last one was done by the line that ran until now.
 
         Args:
             frame: Where.
             line: The line that begins; 0 where the function returns or is suspended.
+            change: By how much the length has changed since the last event, in whichever thread that was.
         """
-        with self._lock:
-            self._body = self._body or sys._getframe().f_lasti  # noqa: SLF001 - the only way to one's own frame
-            if self._is_over:
-                return
-            self.booked.events += 1
-            began = 0 if self.booked.events % _TIMED else time.thread_time_ns()
-            running = self._settle(frame)
-            while running and not running[-1].is_of(frame) and not running[-1].calls(frame):
-                running.pop()
-            self._go_on(running, frame, line)
-            if began:
-                self._timed += time.thread_time_ns() - began
-
-    def _go_on(self, running: list[_Running], frame: types.FrameType, line: int) -> None:
-        is_known = bool(running) and running[-1].is_of(frame)
-        if not line:
-            if is_known:
-                running.pop()
-        elif is_known:
-            running[-1].line, running[-1].gained = line, 0
-        else:
-            running.append(_Running(frame, line))
-
-    def _settle(self, frame: types.FrameType) -> list[_Running]:
-        """Book what has changed since the last event, and return the lines of this thread that run."""
-        now = self._gauge()
-        change, self._last = now - self._last, now
-        thread = get_ident()
-        running = self._running.get(thread)
-        if running is None:
-            running = self._running[thread] = []
+        thread = self._thread()
+        thread.booked.events += 1
+        if self._is_over:
+            return
+        began = 0 if thread.booked.events % _TIMED else time.thread_time_ns()
+        running = thread.running
         if running:
-            self._settle_line(thread, running[-1], frame, change)
-        elif change:
-            self.booked.add_unknown(change - self._theirs(thread, change))
-        return running
+            self._settle(thread, running[-1], frame, change)
+        else:
+            self._book_for(thread, change)
+        while running and not running[-1].is_of(frame) and not running[-1].calls(frame):
+            running.pop()
+        _go_on(running, frame, line)
+        if began:
+            thread.timed += time.thread_time_ns() - began
 
-    def _settle_line(self, thread: int, mine: _Running, frame: types.FrameType, change: int) -> None:
+    def _thread(self) -> _Thread:
+        thread = self._threads.get(get_ident())
+        if thread is None:
+            thread = self._threads[get_ident()] = _Thread()
+        return thread
+
+    def _settle(self, thread: _Thread, mine: _Running, frame: types.FrameType, change: int) -> None:
+        """Book a change on the line of this thread that ran, but for what others have done."""
         is_done = mine.is_of(frame)
-        surprise = change - self._due(mine) if is_done else 0
+        surprise = change - self._due(mine, 1) if is_done else 0
         theirs = self._theirs(thread, surprise, is_plain=abs(change - surprise) <= 1) if surprise else 0
         if change != theirs:
-            self._book(mine, _trail(mine, frame), change - theirs)
-        if surprise and not theirs and is_done:
-            self._usual[mine.code.co_filename, mine.line] = mine.gained
+            thread.book(mine, _trail(mine, frame), change - theirs)
+        if surprise and not theirs and is_done and mine.gained:
+            self._usual[mine.at] = mine.gained
 
-    def _due(self, line: _Running) -> int:
-        """Return what a line is still to do, if it does what it did the last time."""
-        return self._usual.get((line.code.co_filename, line.line), 0) - line.gained
+    def _book_for(self, thread: _Thread, change: int) -> None:
+        """Book a change on the lines of others: in this thread, no line of a function that is watched has run."""
+        if change:
+            thread.booked.add_unknown(change - self._theirs(thread, change))
 
-    def _theirs(self, thread: int, surprise: int, *, is_plain: bool = True) -> int:
+    def _due(self, line: _Running, most: int) -> int:
+        """Return what a line is still to do, if it does what it did the last time.
+
+        Args:
+            line: The line.
+            most: What it does if that is not known yet, where the source says that it does something.
+        """
+        usual = self._usual.get(line.at)
+        return self._signs.get(line.at, 0) * most if usual is None else usual - line.gained
+
+    def _theirs(self, thread: _Thread, surprise: int, *, is_plain: bool = True) -> int:
         """Book on lines of other threads what they have done since the last event, as far as it explains a surprise.
 
         Args:
@@ -218,35 +265,69 @@ class Ledger:
             is_plain: Whether also lines that are not known to have ended may have done it: where this thread's line
                 puts as many as it likes, that is not to be told.
         """
-        others = [(other, lines[-1]) for other, lines in self._running.items() if lines and other != thread]
+        others = [(key, other.running[-1:]) for key, other in list(self._threads.items()) if other is not thread]
         left = surprise
-        if others:
+        if any(lines for _, lines in others):
             frames = sys._current_frames()  # noqa: SLF001 - the only way to the stacks of other threads
-            standing = [(self._has_ended(frames.get(other)), line, frames.get(other)) for other, line in others]
-            for has_ended, line, frame in sorted(standing, key=_ended_first):
-                due = self._due(line)
-                if frame is not None and due * left > 0 and abs(due) <= abs(left) and (has_ended or is_plain):
-                    self._book(line, _trail(line, frame), due)
-                    self.booked.contested += 1
-                    left -= due
+            for is_midway in (False, True) if is_plain else (False,):
+                for key, lines in others:
+                    left -= self._explained(thread, lines, frames.get(key), left, is_midway=is_midway)
         return surprise - left
 
-    def _has_ended(self, frame: types.FrameType | None) -> bool:
-        """Tell whether a thread is about to say that its line has ended."""
-        if frame is None or not is_own_file(frame.f_code.co_filename):
-            return False
-        return frame.f_code is not _TELL or frame.f_lasti < self._body
+    def _explained(
+        self, thread: _Thread, lines: list[_Running], frame: types.FrameType | None, left: int, *, is_midway: bool
+    ) -> int:
+        """Book on a line of another thread what of a change it explains, and return that."""
+        if not lines or frame is None or self._stands(frame) is not is_midway:
+            return 0
+        due = self._due(lines[0], abs(left))
+        if due * left <= 0 or abs(due) > abs(left):
+            return 0
+        thread.book(lines[0], _trail(lines[0], frame), due)
+        thread.booked.contested += 1
+        return due
 
-    def _book(self, line: _Running, trail: Trail, change: int) -> None:
+    def _stands(self, frame: types.FrameType) -> bool | None:
+        """Tell whether a thread is midway in its line; None where that has not begun, False where it has ended."""
+        code = frame.f_code
+        if not is_own_file(code.co_filename):
+            return True
+        is_unread = frame.f_lineno == code.co_firstlineno and any(code is reader for reader in self._readers)
+        return False if is_unread else None
+
+
+class _Thread:
+    """What is known of one thread: the lines that run, innermost last, and what it has booked."""
+
+    __slots__ = ("booked", "running", "timed")
+
+    def __init__(self) -> None:
+        self.booked, self.timed = Booked(), 0
+        self.running: list[_Running] = []
+
+    def book(self, line: _Running, trail: Trail, change: int) -> None:
         self.booked.add(trail, change, times=int(line.gained == 0))
         line.gained += change
 
 
-_TELL = Ledger.tell.__code__
+def _calls(gauge: Gauge) -> Iterator[int]:
+    """Return what calls something for each ``next``, in C."""
+    return map(_call, itertools.repeat(gauge))
 
 
-def _ended_first(standing: tuple[bool, _Running, types.FrameType | None]) -> bool:
-    return not standing[0]
+_call = operator.call
+
+
+def _go_on(running: list[_Running], frame: types.FrameType, line: int) -> None:
+    """Note which line of a frame runs now."""
+    is_known = bool(running) and running[-1].is_of(frame)
+    if not line:
+        if is_known:
+            running.pop()
+    elif is_known:
+        running[-1] = _Running(frame, line)
+    else:
+        running.append(_Running(frame, line))
 
 
 def _frame_of(line: _Running, frame: types.FrameType | None) -> types.FrameType | None:
@@ -281,3 +362,12 @@ def without_own(trail: Trail) -> Trail:
         elif not passes_on(place[0]):
             break
     return tuple(kept)
+
+
+def added_up(table: Mapping[Trail, Tally]) -> dict[Trail, Tally]:
+    """Return what stacks did without leakdiff's own lines; those that are the same then count together."""
+    found: dict[Trail, Tally] = {}
+    for trail, tally in table.items():
+        kept = without_own(trail) or trail[:1]
+        found[kept] = found.get(kept, Tally()).plus(tally)
+    return found

@@ -12,7 +12,7 @@ from typing import Any
 from leakdiff.capture.containers import pairs_of
 from leakdiff.capture.inserts_booked import Lines
 from leakdiff.capture.kinds import derives, dict_of_module, dict_of_type
-from leakdiff.source_files import is_own_file, is_users_file
+from leakdiff.source_files import is_users_file
 
 _MOST_OBJECTS = 200_000  # below the namespaces of the modules in question
 _BRANCHES = (
@@ -43,8 +43,9 @@ def on_lines(lines: Lines) -> IsWatched:
 
 
 def everywhere(code: types.CodeType) -> bool:
-    """Tell whether some code is the program's own."""
-    return is_users_file(code.co_filename) and not is_own_file(code.co_filename)
+    """Tell whether some code is the program's own, typed at a prompt or not."""
+    file = code.co_filename
+    return is_users_file(file) or (file.startswith("<") and not file.startswith("<frozen "))
 
 
 def codes_below(files: frozenset[str], is_watched: IsWatched) -> list[types.CodeType]:

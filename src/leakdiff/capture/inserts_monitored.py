@@ -46,21 +46,36 @@ class MonitoredLines:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop()
+        try:
+            self._stop()
+        except KeyboardInterrupt:  # in the midst of it
+            self._stop()
+            raise
 
     def _callbacks(self) -> list[tuple[int, Callable[..., None]]]:
-        tell = self._ledger.tell
+        """Return the functions to call by event: each reads the length on its first line, before others have a turn."""
+        tell, lengths = self._ledger.tell, self._ledger.lengths
 
         def on_line(_code: types.CodeType, line: int) -> None:
-            tell(sys._getframe(1), line)  # noqa: SLF001 - a callback is given no frame
+            for now in lengths.reading:
+                change, lengths.last = now - lengths.last, now
+                break
+            tell(sys._getframe(1), line, change)  # noqa: SLF001 - a callback is given no frame
 
         def on_resume(_code: types.CodeType, _offset: int) -> None:
+            for now in lengths.reading:
+                change, lengths.last = now - lengths.last, now
+                break
             frame = sys._getframe(1)  # noqa: SLF001
-            tell(frame, frame.f_lineno or 0)
+            tell(frame, frame.f_lineno or 0, change)
 
         def on_end(_code: types.CodeType, _offset: int, _value: object) -> None:
-            tell(sys._getframe(1), 0)  # noqa: SLF001
+            for now in lengths.reading:
+                change, lengths.last = now - lengths.last, now
+                break
+            tell(sys._getframe(1), 0, change)  # noqa: SLF001
 
+        self._ledger.read_by(on_line, on_resume, on_end)
         events = _tools.events
         return [
             (events.LINE, on_line),
@@ -70,23 +85,15 @@ class MonitoredLines:
         ]
 
     def _stop(self) -> None:
-        """Put everything back, whatever happens meanwhile: a second Ctrl-C waits for its turn."""
+        """Put everything back as it was found; may be called again."""
         if self._tool is None:
             return
-        try:
-            for code in self._codes:
-                _tools.set_local_events(self._tool, code, 0)
-        finally:
-            self.let_go()
-
-    def let_go(self) -> None:
-        """Give the tool's number back, with the callbacks that were found there."""
-        tool, self._tool = self._tool, None
-        if tool is None:
-            return
+        for code in self._codes:
+            _tools.set_local_events(self._tool, code, 0)
         for event, before in self._before:
-            _tools.register_callback(tool, event, before)
-        _tools.free_tool_id(tool)
+            _tools.register_callback(self._tool, event, before)
+        _tools.free_tool_id(self._tool)
+        self._tool = None
         self._codes, self._before = (), []
         if self in _active:
             _active.remove(self)
@@ -112,7 +119,7 @@ def _free_tool() -> int:
 
 def _stop_in_child() -> None:
     """Stop looking in a child that was forked meanwhile: nobody there waits for the answer."""
-    for lines in list(_active):
+    for lines in _active.copy():
         lines._stop()  # noqa: SLF001 - of this module
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 import types
 from _thread import get_ident
@@ -102,8 +101,3 @@ def _nearest(frame: types.FrameType, lines: list[int]) -> Place:
     """Return the last of the putting lines that a function may have passed, else the first."""
     passed = [line for line in lines if line <= (frame.f_lineno or 0)]
     return frame.f_code.co_filename, (passed or lines)[-1 if passed else 0], frame.f_code.co_qualname
-
-
-def is_alone() -> bool:
-    """Tell whether no other thread runs Python code that could be looked at."""
-    return len(sys._current_frames()) < 2 and threading.active_count() < 2  # noqa: SLF001, PLR2004

@@ -29,6 +29,7 @@ class TracedLines:
 
     def __init__(self, ledger: Ledger, is_watched: Callable[[types.CodeType], bool]) -> None:
         self._ledger = ledger
+        self._lengths = ledger.lengths
         self._is_watched = is_watched
         self._known: dict[int, tuple[types.CodeType, bool]] = {}
         self._is_over = False
@@ -41,6 +42,7 @@ class TracedLines:
                 "somebody traces this thread already (sys.settrace: a debugger, or coverage)",
                 "Stop that, or run it on CPython 3.12 or newer, where both can watch at once.",
             )
+        self._ledger.read_by(self._on_line.__func__)  # type: ignore[attr-defined]
         try:
             threading.settrace(self._on_call)
             sys.settrace(self._on_call)
@@ -79,23 +81,30 @@ class TracedLines:
 
     def _on_call(self, frame: types.FrameType, _event: str, _argument: object) -> _Trace | None:
         if self._is_over:
-            return self._leave(frame)
+            self._leave(frame)
+            return None
         if not self._wants(frame.f_code):
             return None
         if frame.f_code.co_flags & _SUSPENDS:
             self._has_suspended = True
-        self._ledger.tell(frame, frame.f_lineno)  # what is resumed goes on within a line
+        for now in self._lengths.reading:
+            change, self._lengths.last = now - self._lengths.last, now
+            break
+        self._ledger.tell(frame, frame.f_lineno, change)  # what is resumed goes on within a line
         return self._on_line
 
     def _on_line(self, frame: types.FrameType, event: str, _argument: object) -> _Trace | None:
+        for now in self._lengths.reading:  # on the first line, before others have a turn
+            change, self._lengths.last = now - self._lengths.last, now
+            break
         if self._is_over:
-            return self._leave(frame)
-        if event == "line":
-            self._ledger.tell(frame, frame.f_lineno)
-        elif event == "return":
-            self._ledger.tell(frame, 0)
+            self._leave(frame)
+            return None
+        if event == "return":
+            self._ledger.tell(frame, 0, change)
             frame.f_trace = None  # a suspended generator keeps its frame, and with it the trace function
             return None
+        self._ledger.tell(frame, frame.f_lineno, change)
         return self._on_line
 
     def _leave(self, frame: types.FrameType) -> None:

@@ -26,6 +26,7 @@ from leakdiff.source_files import (
     is_installed,
     is_of_stdlib,
     is_own_file,
+    is_typed,
     is_users_file,
     passes_on,
     read_text,
@@ -263,7 +264,7 @@ class Sources:
         They are the innermost, the innermost outside the standard library, and the innermost of the user's
         own code.
         """
-        real = [line for line in stack if not line[0].startswith("<")]
+        real = [line for line in stack if is_typed(line[0]) or not line[0].startswith("<")]
         chosen = [
             next(iter(real), None),
             next((line for line in real if not is_of_stdlib(line[0])), None),

@@ -67,7 +67,7 @@ _shtab_leakdiff_check_options=(
   "--baseline[a file of known leaks\: only a NEW one ends with 1]:PATH:_files"
   "--write-baseline[write what leaks into the file of --baseline]"
   "--second-opinion[ask objgraph, pympler and guppy3 about the same work too]"
-  ":or package.module\:callable\; default callable\: step:_files -g '(*.py)'"
+  ":or package.module\:callable\; default callable\: step:_files -g '*.py'"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -143,7 +143,7 @@ _shtab_leakdiff_soak_options=(
   "--limit[memory at which the process is killed (default\: the container\'s limit)]:2G:"
   "--per-day[units a day in production, to tell when the limit is reached]:N:"
   "--json[also write the report as JSON (- for standard output)]:PATH:_files"
-  ":or package.module\; defines scenarios (a list, or a function that returns one), and setup and teardown where it needs them:_files -g '(*.py)'"
+  ":or package.module\; defines scenarios (a list, or a function that returns one), and setup and teardown where it needs them:_files -g '*.py'"
 )
 
 # guard to ensure default positional specs are added only once per session

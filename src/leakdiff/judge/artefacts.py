@@ -21,6 +21,9 @@ _PYTEST: Final = "pytest"  # the kind of root that a test and its fixtures are
 _OLDEST: Final = (3, 11)
 _SELF: Final = " self"  # the object that a test is a method of
 _MOCK_REMEDY: Final = "call reset_mock() in the repeated body, or make the mock in it"
+_OUT_REMEDY: Final = (
+    "end a line with ; to keep its result out of Out; %xdel lets go of one that has a name, %reset -f out of all"
+)
 _CONTAINERS = re.compile(
     r"(list|dict|set|frozenset|tuple|collections\.\w+|weakref\.\w+|_weakrefset\.\w+|_io\.\w+|array\.array|"
     r"functools\._lru_cache_wrapper)"
@@ -158,11 +161,23 @@ ARTEFACTS: Final[tuple[Artefact, ...]] = (
         excuses=False,
         in_tests=True,
     ),
-    Artefact("ipython-history", r"IPython\.core\..*", "IPython keeps the input and output of the session"),
+    Artefact(
+        "ipython-history",
+        r"(IPython|ipykernel)\..*",
+        "IPython keeps the input and output of the session",
+        _OUT_REMEDY,
+    ),
     Artefact(
         "ipython-out",
-        r"__main__\.(_oh|_ih|_dh)(\[\*\])?",
-        "IPython keeps every result and input of the session in Out and In",
+        r"__main__\.(_oh|_ih|_dh|Out|In)(\[\*\])?",
+        "IPython keeps every result in Out, and every input in In",
+        _OUT_REMEDY,
+    ),
+    Artefact(
+        "last-results",
+        r"(builtins\._|__main__\.(_{1,3}|_\d+|_i{1,3}|_i\d+))(\[\*\])?",
+        "the prompt keeps its last results under _, __ and ___, and IPython each under a number, such as _12",
+        "show something else at the prompt, such as None and a number, or end lines with ; in IPython",
     ),
     Artefact(
         "mock-calls",
@@ -292,7 +307,30 @@ def artefact_of(finding: Finding, python: tuple[int, int]) -> Artefact | None:
         finding: What grows, and who holds it.
         python: Major and minor version of the interpreter it was found in.
     """
-    return artefact_at(finding.path[: finding.depth], python) if finding.owner is not None else None
+    if finding.owner is None:
+        return None
+    return _NAMES_BY_IPYTHON if _is_by_ipython(finding) else artefact_at(finding.path[: finding.depth], python)
+
+
+_NAMES_BY_IPYTHON: Final = Artefact(
+    "ipython-names",
+    r"__main__|linecache\.cache",
+    "IPython keeps every result and input under a name such as _12 and _i12, and the source of every cell in linecache",
+    _OUT_REMEDY,
+)
+_OUT: Final = "__main__._oh"
+_IPYTHON: Final = f"{os.sep}IPython{os.sep}core{os.sep}"
+
+
+def _is_by_ipython(finding: Finding) -> bool:
+    """Tell whether IPython alone was seen to put entries into what others may put entries into as well.
+
+    The names that it gives to results lie in the namespace in which the program has its own.
+    """
+    if re.fullmatch(_NAMES_BY_IPYTHON.pattern, finding.owner or "") is None:
+        return False
+    seen = [put.site.file for put in finding.code.puts if put.per_unit] if finding.code is not None else []
+    return all(_IPYTHON in file for file in seen) if seen else _OUT in finding.shared_with
 
 
 def artefact_at(way: Sequence[Step], python: tuple[int, int]) -> Artefact | None:

@@ -35,6 +35,7 @@ class Whose(StrEnum):
     UNREACHED = "unreached"
 
 
+ENTRIES = ("[*]", " key", " entries")  # labels of what is in a container
 ASKING = (Whose.CALLER, Whose.SESSION)  # they go with whoever asks
 
 
@@ -71,6 +72,11 @@ class Holder:
         """Where the object is held: the holder, and how it refers to the object."""
         return f"{self.name}{self.label}"
 
+    @property
+    def owner(self) -> str:
+        """What to look for in the code: the container, or the attribute or variable that holds the object itself."""
+        return self.name if self.label in ENTRIES else self.where
+
     def __repr__(self) -> str:
         return bounded(f"<Holder {self.where}: {self.type}>")
 
@@ -102,7 +108,7 @@ class InstanceOwner:
 
 
 class InstanceOwners(Named[InstanceOwner]):
-    """Owners of the instances of a class, those of most instances first; ``owners["app.jobs"]``, ``owners.like("job")``.
+    """Owners of the instances of a class, those of most instances first: ``owners["app.jobs"]``.
 
     An instance that several hold counts for each.
     """
@@ -164,9 +170,9 @@ class Alive(Showing):
     of_class: bool = False
     count: int = 1
     bytes: int = 0
-    holders: Holders = attrs.field(default=Holders(), converter=Holders)
+    holders: Holders = attrs.field(factory=Holders, converter=Holders)
     held: int = 0
-    owners: InstanceOwners = InstanceOwners()
+    owners: InstanceOwners = attrs.field(factory=InstanceOwners)
     several: int = 0
     stray: int = 0
     references: int | None = None
@@ -191,7 +197,7 @@ class Alive(Showing):
 
     @property
     def path(self) -> tuple[Step, ...]:
-        """The way from a root to the object, or to an instance: that of the first holder; empty where none was found."""
+        """The way from a root to the object, or to an instance: that of the first holder; empty without one."""
         first = (*self.holders, *self.owners)[:1]
         return first[0].steps if first else ()
 

@@ -10,16 +10,24 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from leakdiff.errors import MissingExtra
 from leakdiff.model.baseline import novelty_sentence
 from leakdiff.model.report import Finding, Report
 from leakdiff.model.signals import Phase, Round
 from leakdiff.render.plain import printable
 from leakdiff.render.text import claim, headline, rows, told
+from leakdiff.render.trimmed import trimmed
 
 if TYPE_CHECKING:
     import jinja2
 
+_COLUMNS = ("phase", "units", "objects", "blocks", "native_bytes", "fds", "threads", "freed")  # of the rounds
+_MOST_ROUNDS = 1_000  # in a table
+_MOST_DRAWN = 10  # findings with pictures
+_WIDE = re.compile(r'<svg [^>]*?\bwidth="([\d.]+)"')
+_LEAST_SCALE = 0.75
 _GAP = re.compile(r"(?<=\S) {3,}")  # what stands in columns on a terminal
 _WIDTH, _HEIGHT, _MARGIN = 120, 24, 2  # of the drawing of a signal
 _WORK = (Phase.MARK, Phase.CONFIRM, Phase.WATCH)  # rounds that measure while the step runs
@@ -39,8 +47,14 @@ def render_html(report: Report) -> str:
     Raises:
         MissingExtra: If jinja2 is not installed.
     """
+    report = trimmed(report)
     page = as_page(report)
-    return _filled("report.html", {"title": page["headline"], "page": page})
+    pages = zip(page["findings"], told(report), strict=True)
+    shown = [{**known, **_more(found, number)} for number, (known, found) in enumerate(pages)]
+    rounds = [[_cell(one, name) for name in _COLUMNS] for one in report.rounds[:_MOST_ROUNDS]]
+    said = page["headline"].removeprefix(page["verdict"]).partition("    [")[0].strip()
+    more = {"said": said, "findings": shown, "rounds": rounds, "columns": _COLUMNS, "left_out": len(report.rounds) - len(rounds)}
+    return _filled("report.html", {"title": page["headline"], "page": {**page, **more}})
 
 
 def render_session(session: Mapping[str, Any]) -> str:
@@ -94,6 +108,44 @@ def _safe(shown: Any) -> Any:
     if isinstance(shown, Mapping):
         return {name: _safe(held) for name, held in shown.items()}
     return [_safe(held) for held in shown] if isinstance(shown, list | tuple) else shown
+
+
+# -- a report alone --------------------------------------------------------------------------------
+
+
+def _more(finding: Finding, number: int) -> dict[str, Any]:
+    """Return what a page of one report has room for: the fix in code, and pictures of the first few findings."""
+    cause = finding.cause
+    return {
+        "pattern": [printable(line) for line in cause.pattern.splitlines()] if cause is not None else [],
+        "pictures": _pictures(finding) if number < _MOST_DRAWN else [],
+    }
+
+
+def _pictures(finding: Finding) -> list[tuple[str, int, str]]:
+    """Return what is drawn, how many pixels it needs at least, and it: SVG, in which all names are escaped already."""
+    if finding.owner is None and not finding.types:
+        return []
+    from leakdiff.render.pictures.picture import picture_of
+    from leakdiff.render.pictures.svg import svg_text
+    from leakdiff.render.pictures.treemap import tiles_of, treemap_svg
+
+    picture = attrs.evolve(picture_of(finding), title="")
+    drawn = [("Who holds it: the way from the root down to what grows", svg_text(picture, use_graphviz=False))]
+    if len(tiles := tiles_of(finding)) > 1:
+        drawn.append(("What lies under the owner, by type", treemap_svg(tiles)))
+    return [(said, _least_width(svg), svg) for said, svg in drawn]
+
+
+def _least_width(svg: str) -> int:
+    """Return the width below which a drawing is not shrunk any more: its letters would be too small."""
+    width = _WIDE.search(svg)
+    return round(float(width[1]) * _LEAST_SCALE) if width else 0
+
+
+def _cell(measured: Round, name: str) -> str:
+    value = getattr(measured, name)
+    return "not measured" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 # -- drawings --------------------------------------------------------------------------------------

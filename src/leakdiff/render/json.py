@@ -10,6 +10,7 @@ import attrs
 from leakdiff.model.cause import Cause
 from leakdiff.model.code import Code, CodeSite
 from leakdiff.model.heap import Bound, Site, Step
+from leakdiff.model.native import NativeEvidence
 from leakdiff.model.report import Finding, Report, TypeGrowth
 from leakdiff.model.signals import Rate, Round
 from leakdiff.render.trimmed import shortened, trimmed
@@ -71,7 +72,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "advice": finding.advice,
         "cause": _cause(finding.cause) if finding.cause else None,
         "code": _code(finding.code) if finding.code else None,
-        "native": attrs.asdict(finding.native) if finding.native else None,
+        "native": _native(finding.native) if finding.native else None,
         "waiting": [_site(site) for site in finding.waiting],
         "retained": finding.retained,
         "share": finding.share,
@@ -110,6 +111,10 @@ def _code_site(found: CodeSite) -> dict[str, Any]:
         "per_unit": found.per_unit,
         "is_sure": found.is_sure,
     }
+
+
+def _native(native: NativeEvidence) -> dict[str, Any]:
+    return {**attrs.asdict(native), "calls": [attrs.asdict(call) for call in native.calls]}
 
 
 def _step(step: Step) -> dict[str, str]:

@@ -21,6 +21,8 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
 
 def printable(text: str) -> str:
     """Return text with everything escaped that could steer a terminal or break a line."""
+    if text.isprintable():  # nearly all of it is, and ten million characters take a second one by one
+        return text
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in text
     )

@@ -26,13 +26,13 @@ _HUES = {
 _BOLD = "1"
 # What stands for the signs of our own that an old encoding does not have; others are escaped.
 _PLAIN = {
-    **dict.fromkeys("─━—–", "-"),
+    **dict.fromkeys("─━—\N{EN DASH}", "-"),
     **dict.fromkeys("│┃", "|"),
     **dict.fromkeys("┌┐└┘├┤┬┴┼╰╯╭╮", "+"),
     "→": "->",
     "…": "...",
     "±": "+/-",
-    "×": "x",
+    "\N{MULTIPLICATION SIGN}": "x",
 }
 
 

@@ -191,7 +191,7 @@ def _code_rows(code: Code) -> Iterator[tuple[str, str]]:
     if code.pending:
         yield "ends", code.pending
     if code.summary or code.missing:
-        yield "code", "; ".join(text for text in (code.summary, code.missing) if text)
+        yield "code", "; ".join(dict.fromkeys(text for text in (code.summary, code.missing) if text))
 
 
 def _worth_showing(sites: Sequence[CodeSite]) -> Sequence[CodeSite]:

@@ -9,8 +9,7 @@ import attrs
 import networkx as nx
 
 from leakdiff.render.pictures.names import bounded
-from leakdiff.render.pictures.parts import Edge, Node, Picture
-from leakdiff.render.plain import size
+from leakdiff.render.pictures.parts import SOMEHOW, Edge, Node, Picture, counted
 
 _LOOKS = (4, 2, 1, 0)  # how far around two nodes may be looked at before they count as alike
 _NAMED = 2  # types of a circle that are named
@@ -79,16 +78,30 @@ def _circles(picture: Picture) -> Groups:
 
 def _lightest(picture: Picture, most: int) -> Groups:
     """Return the same for the lightest nodes; the steps down to the owner stay, unless they are too many."""
-    levels = picture.levels()
+    levels, weights = picture.levels(), _weights(picture)
     way = [node for node in picture.nodes if node.kind in ("root", "step", "owner")]
     stays = {node.name for node in way if len(way) <= most // 2 or node.kind == "owner"}
 
     def order(node: Node) -> tuple[object, ...]:
-        heavy, many, said, name = node.rank()
-        return node.name not in stays, heavy, many, levels[node.name], said, name
+        return node.name not in stays, *weights[node.name], levels[node.name], node.said, node.name
 
     ordered = sorted(picture.nodes, key=order)
     return {node.name: node.name if number < most - 1 else "" for number, node in enumerate(ordered)}
+
+
+def _weights(picture: Picture) -> Mapping[str, tuple[int, int]]:
+    """Return what each node and those under it weigh, so that who stays has the way to it stay as well."""
+    nodes, levels = {node.name: node for node in picture.nodes}, picture.levels()
+    parents: dict[str, str] = {}
+    for edge in picture.edges:
+        if levels[edge.target] == levels[edge.source] + 1:
+            parents.setdefault(edge.target, edge.source)
+    weights = {name: node.rank()[:2] for name, node in nodes.items()}
+    for name in sorted(nodes, key=lambda name: -levels[name]):
+        if name in parents:
+            above = weights[parents[name]]
+            weights[parents[name]] = above[0] + weights[name][0], above[1] + weights[name][1]
+    return weights
 
 
 # -- making them one -------------------------------------------------------------------------------
@@ -105,8 +118,8 @@ def _joined(picture: Picture, groups: Groups, say: Say) -> Picture:
         source, target = nodes[groups[edge.source]].name, nodes[groups[edge.target]].name
         if source != target:
             edges[source, target].append(edge)
-    joined = [_one_edge(*ends, held) for ends, held in edges.items()]
-    return Picture(picture.title, tuple(nodes.values()), tuple(_without_ways_back(list(nodes.values()), joined)))
+    joined = (_one_edge(*ends, held) for ends, held in edges.items())
+    return _without_rest(Picture(picture.title, tuple(nodes.values()), tuple(joined)))
 
 
 def _as_alike(nodes: Sequence[Node]) -> Node:
@@ -137,8 +150,8 @@ def _added_up(nodes: Sequence[Node]) -> Node:
 
 
 def _counts(nodes: Sequence[Node]) -> list[str]:
-    count, much = _sum(node.count for node in nodes), _sum(node.bytes for node in nodes)
-    return [*([f"+{count:,}"] if count else []), *([size(much)] if much else [])]
+    told = counted(_sum(node.count for node in nodes), _sum(node.bytes for node in nodes))
+    return [told] if told else []
 
 
 def _sum(numbers: Iterable[int | None]) -> int | None:
@@ -155,11 +168,18 @@ def _one_edge(source: str, target: str, held: Sequence[Edge]) -> Edge:
 # -- edges -----------------------------------------------------------------------------------------
 
 
-def _without_ways_back(nodes: Sequence[Node], edges: Sequence[Edge]) -> Iterable[Edge]:
-    """Leave out edges from the many lightest to what others refer to as well: they would cross everything."""
-    rest = {node.name for node in nodes if node.kind == "more"}
-    referred = {edge.target for edge in edges if edge.source not in rest}
-    return (edge for edge in edges if edge.source not in rest or edge.target not in referred)
+def _without_rest(picture: Picture) -> Picture:
+    """Leave one edge to the many lightest, the topmost, and none from them: they would cross everything."""
+    rest = {node.name for node in picture.nodes if node.kind == "more"}
+    levels = picture.levels()
+    edges = [edge for edge in picture.edges if edge.source not in rest and edge.target not in rest]
+    referred = {edge.target for edge in edges}
+    edges.extend(edge for edge in picture.edges if edge.source in rest and edge.target not in referred)
+    for name in sorted(rest):
+        held = [edge for edge in picture.edges if edge.target == name]
+        held.sort(key=lambda edge: (levels[edge.source], -(edge.count or 0), edge.source))
+        edges.extend(held if len(held) < 2 else [Edge(held[0].source, name, SOMEHOW)])
+    return attrs.evolve(picture, edges=tuple(edges))
 
 
 def _few_edges(picture: Picture, most: int) -> tuple[Edge, ...]:

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 
-from leakdiff.render.pictures.layout import Arrow, Box, Layout, Point, back_edges, label_of, lines_of, size_of
-from leakdiff.render.pictures.names import columns
+from leakdiff.render.pictures.layout import (
+    SMALL,
+    Arrow,
+    Box,
+    Layout,
+    Point,
+    back_edges,
+    label_of,
+    lines_of,
+    narrower,
+    size_of,
+    staggered,
+)
+from leakdiff.render.pictures.marks import safe
+from leakdiff.render.pictures.names import bounded, columns
 from leakdiff.render.pictures.parts import Edge, Picture
+
+Back = set[tuple[str, str]]  # edges that lead back up: they are handed over the other way round
+Rows = Mapping[tuple[str, str], list[list[str]]]
 
 _INCH = 72.0
 _SECONDS = 10
@@ -40,33 +57,45 @@ def run(described: str, output: str) -> str | None:
 
 def placed(picture: Picture) -> Layout | None:
     """Return a picture as ``dot`` places it; None where it cannot. No name is handed to it, only sizes."""
-    answer = run("\n".join(_described(picture)), "plain")
+    back = back_edges(picture)
+    found = [_placed(picture, direction, back) for direction in ("LR", "TB")]
+    across, down = found
+    return narrower(across, down) if across is not None and down is not None else None
+
+
+def _placed(picture: Picture, direction: str, back: Back) -> Layout | None:
+    answer = run("\n".join(_described(picture, direction, back)), "plain")
     try:
-        return None if answer is None else _read(picture, answer)
+        return None if answer is None else _read(picture, answer, back)
     except (IndexError, KeyError, ValueError):  # another dialect of it
         return None
 
 
-def _described(picture: Picture) -> Iterator[str]:
-    yield "digraph g { rankdir=LR; nodesep=0.2; ranksep=0.4;"
+def _described(picture: Picture, direction: str, back: Back) -> Iterator[str]:
+    yield f"digraph g {{ rankdir={direction}; nodesep=0.2; ranksep=0.4;"
     yield 'node [shape=box, fixedsize=true, label=""]; edge [dir=none, fontname="Courier", fontsize=10];'
     for node in picture.nodes:
         width, height = size_of(node)
         yield f"{node.name} [width={width / _INCH:.4f}, height={height / _INCH:.4f}];"
     for edge in picture.edges:
-        yield f'{edge.source} -> {edge.target} [label="{"x" * columns(label_of(edge))}"];'
+        ends = (edge.target, edge.source) if (edge.source, edge.target) in back else (edge.source, edge.target)
+        yield f'{" -> ".join(ends)} [label="{"x" * (columns(label_of(edge)) + 1)}"];'
+    if direction == "TB":
+        yield from (f"{above} -> {below} [style=invis];" for above, below in staggered(picture))
     yield "}"
 
 
-def _read(picture: Picture, answer: str) -> Layout:
+def _read(picture: Picture, answer: str, back: Back) -> Layout:
     """Read what ``dot -Tplain`` says: inches, with the origin at the lower left."""
     rows = [line.split() for line in answer.splitlines()]
     width, height = (float(text) * _INCH for text in rows[0][2:4])
     nodes = {row[1]: (float(row[2]) * _INCH, height - float(row[3]) * _INCH) for row in rows if row[0] == "node"}
-    edges = {(row[1], row[2]): row for row in rows if row[0] == "edge"}
+    edges: dict[tuple[str, str], list[list[str]]] = defaultdict(list)
+    for row in rows:
+        if row[0] == "edge":
+            edges[row[1], row[2]].append(row)
     boxes = tuple(_box(picture, number, nodes[node.name]) for number, node in enumerate(picture.nodes))
-    back = back_edges(picture)
-    arrows = tuple(_arrow(edge, edges[edge.source, edge.target], height, back) for edge in picture.edges)
+    arrows = tuple(_arrow(edge, edges, height, back) for edge in picture.edges)
     return Layout(width, height, boxes, arrows)
 
 
@@ -76,25 +105,34 @@ def _box(picture: Picture, number: int, centre: Point) -> Box:
     return Box(node, lines_of(node), centre[0] - width / 2, centre[1] - height / 2, width, height)
 
 
-def _arrow(edge: Edge, row: list[str], height: float, back: set[tuple[str, str]]) -> Arrow:
+def _arrow(edge: Edge, rows: Rows, height: float, back: Back) -> Arrow:
+    is_back = (edge.source, edge.target) in back
+    row = rows[(edge.target, edge.source) if is_back else (edge.source, edge.target)].pop(0)
     count = int(row[3])
     numbers = [float(text) * _INCH for text in row[4 : 4 + 2 * count]]
     points = [(x, height - y) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
     has_label = len(row) > 4 + 2 * count + 2
     label = row[4 + 2 * count + 1 : 4 + 2 * count + 3] if has_label else []
-    at = (float(label[0]) * _INCH, height - float(label[1]) * _INCH) if label else points[len(points) // 2]
-    return Arrow(edge, tuple(points), label_of(edge), at, is_back=(edge.source, edge.target) in back)
+    at = (float(label[0]) * _INCH + SMALL / 2, height - float(label[1]) * _INCH) if label else points[len(points) // 2]
+    return Arrow(edge, tuple(points[::-1] if is_back else points), label_of(edge), at, is_back=is_back)
 
 
 # -- drawings that are not ours --------------------------------------------------------------------
 
 
-def drawing(described: str) -> str | None:
+def drawing(described: str, title: str) -> str | None:
     """Return a description drawn as SVG that can stand in a page: without prologue, links and control characters.
 
-    None where ``dot`` is missing, fails or takes too long, or where the description is too long for it.
+    Args:
+        described: A graph in its language.
+        title: What it shows, for those who cannot see it.
+
+    Returns:
+        The drawing; None where ``dot`` is missing, fails or takes too long, or the description is too long for it.
     """
     if len(described) > _LONGEST:
         return None
     drawn = run("".join(char if char.isprintable() or char == "\n" else "?" for char in described), "svg")
-    return None if drawn is None else drawn[drawn.index("<svg") :].rstrip()
+    if drawn is None or "<svg" not in drawn:
+        return None
+    return f'<svg role="img" aria-label="{safe(bounded(title))}"{drawn[drawn.index("<svg") + 4 :].rstrip()}'

@@ -10,7 +10,9 @@ from leakdiff.render.pictures.parts import Edge, Node, Picture
 
 _NAME = 60
 _LABEL = 30
-_PLAIN = re.compile(r"[^A-Za-z0-9 .,]")  # all else means something to Mermaid, to Markdown or to HTML somewhere
+_CLASS = "ld"  # Mermaid has classes of its own, and paints labels by one that it calls root
+# All else means something to Mermaid, to Markdown or to HTML; two underscores and a number with a dot do as well.
+_MEANT = re.compile(r"[^A-Za-z0-9 .,:_]|_(?=_)|(?<=_)_|\.(?= )")
 # Colours of their own, with a text that can be read on them: the page may be light or dark.
 _LOOKS = {
     "root": "fill:#f4f5f7,stroke:#545b64,color:#1a1d21",
@@ -30,12 +32,12 @@ def _lines(picture: Picture) -> Iterator[str]:
     yield from (_node(node) for node in picture.nodes)
     yield from (_edge(edge) for edge in picture.edges)
     kinds = {node.kind for node in picture.nodes}
-    yield from (f"  classDef {kind} {look}" for kind, look in _LOOKS.items() if kind in kinds)
+    yield from (f"  classDef {_CLASS}{kind} {look}" for kind, look in _LOOKS.items() if kind in kinds)
 
 
 def _node(node: Node) -> str:
     said = "<br/>".join(escaped(clipped(text, _NAME)) for text in (node.said, node.note) if text)
-    return f'  {node.name}["{said}"]:::{node.kind}'
+    return f'  {node.name}["{said}"]:::{_CLASS}{node.kind}'
 
 
 def _edge(edge: Edge) -> str:
@@ -44,5 +46,5 @@ def _edge(edge: Edge) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return printable text with everything but letters, digits and a few marks as Mermaid's ``#number;``."""
-    return _PLAIN.sub(lambda found: f"#{ord(found.group())};", text)
+    """Return printable text with all that means something to Mermaid as Mermaid's ``#number;``."""
+    return _MEANT.sub(lambda found: f"#{ord(found.group())};", text)

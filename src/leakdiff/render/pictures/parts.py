@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import attrs
 import networkx as nx
 
+from leakdiff.render.plain import size
+
 KINDS = ("root", "step", "owner", "grown", "more")
 TIMES = "×"  # noqa: RUF001 - it is the sign, before a number
 SOMEHOW = "…"  # the label of an edge where there is a way, but which is not known
@@ -108,6 +110,11 @@ class Picture:
                     levels[below] = levels[name] + 1
                     pending.append(below)
         return {node.name: levels.get(node.name, 0) for node in self.nodes}
+
+
+def counted(count: int | None, bytes: int | None) -> str:  # noqa: A002 - as a node calls it
+    """Return how many and how large, in a few characters."""
+    return ", ".join([*([f"+{count:,}"] if count else []), *([size(bytes)] if bytes else [])])
 
 
 def reached(graph: nx.DiGraph[str], starts: Iterable[str]) -> set[str]:

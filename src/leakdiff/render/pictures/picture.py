@@ -12,8 +12,7 @@ from leakdiff.model.heap import Step
 from leakdiff.model.report import Finding
 from leakdiff.render.pictures.collapse import fewer
 from leakdiff.render.pictures.names import bounded
-from leakdiff.render.pictures.parts import KINDS, SOMEHOW, Edge, Node, Picture, reached
-from leakdiff.render.plain import size
+from leakdiff.render.pictures.parts import KINDS, SOMEHOW, Edge, Node, Picture, counted, reached
 from leakdiff.render.text import claim
 
 MOST = 40  # nodes of a picture that a person still reads
@@ -32,7 +31,7 @@ def picture_of(finding: Finding, most: int = MOST) -> Picture:
     way = _draw_way(sheet, finding)
     _draw_types(sheet, finding, way)
     _draw_tail(sheet, finding, way[-1] if way else None)
-    if finding.graph is None and way:
+    if not finding.graph and way:
         _draw_names(sheet, finding, way[-1])
     title = f"{finding.verdict} {claim(finding)} [{finding.fingerprint}]"
     return fewer(_whole(sheet.picture(bounded(title))), most)
@@ -50,7 +49,8 @@ def picture_of_graph(graph: nx.DiGraph[Any], title: str = "", most: int = MOST) 
     for name, known in sorted(graph.nodes(data=True), key=_by_what_is_said):
         told = {part: known.get(part) for part in ("count", "bytes")}
         kind = known.get("kind", "step")
-        sheet.node(name, kind if kind in KINDS else "step", _said(name, known), note=known.get("note", ""), **told)
+        note = known.get("note") or counted(**told)
+        sheet.node(name, kind if kind in KINDS else "step", _said(name, known), note=note, **told)
     for source, target, known in sorted(graph.edges(data=True), key=lambda edge: (str(edge[0]), str(edge[1]))):
         sheet.edge(source, target, known.get("label", ""), known.get("count"))
     return fewer(_whole(sheet.picture(bounded(title))), most)
@@ -160,12 +160,12 @@ def _draw_types(sheet: _Sheet, finding: Finding, way: list[Hashable]) -> None:
         keys[name] = ("type", name)
         _draw_type(sheet, name, known["count"], known.get("bytes"))
     for source, target, known in graph.edges(data=True):
-        sheet.edge(keys[source], keys[target], count=known.get("count"))
+        if not _is_way(finding, keys[source], target):
+            sheet.edge(keys[source], keys[target], count=known.get("count"))
 
 
 def _draw_type(sheet: _Sheet, name: str, count: int, much: int | None = None) -> None:
-    note = f"+{count:,}" + (f", {size(much)}" if much else "")
-    sheet.node(("type", name), "grown", name, count=count, bytes=much, note=note)
+    sheet.node(("type", name), "grown", name, count=count, bytes=much, note=counted(count, much))
 
 
 def _holder(finding: Finding, way: list[Hashable], kind: str) -> Hashable:
@@ -174,6 +174,12 @@ def _holder(finding: Finding, way: list[Hashable], kind: str) -> Hashable:
         if ("way", number) in way and finding.path[number].type.partition(" ")[0] == kind:
             return "way", number
     return way[-1]
+
+
+def _is_way(finding: Finding, holder: Hashable, kind: str) -> bool:
+    """Tell whether an edge from above the owner to a type is the step to the next one, which is drawn as such."""
+    steps = (("way", number) for number in range(finding.depth - 1))
+    return any(step == holder and finding.path[step[1] + 1].type == kind for step in steps)
 
 
 def _draw_tail(sheet: _Sheet, finding: Finding, owner: Hashable | None) -> None:

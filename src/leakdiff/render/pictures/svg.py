@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 
 from leakdiff.render.pictures import graphviz
-from leakdiff.render.pictures.layout import LINE, PADDING, SMALL, Arrow, Box, Layout, placed
+from leakdiff.render.pictures.columns import placed
+from leakdiff.render.pictures.layout import LINE, PADDING, SMALL, Arrow, Box, Layout
 from leakdiff.render.pictures.marks import (
     CHAR,
     area,

@@ -19,8 +19,9 @@ _WIDTH, _HEIGHT, _MARGIN = 760.0, 420.0, 14.0
 _MOST = 60  # types that are told apart
 _LEAST_SHARE = 0.004  # of the whole below which an area is too small to be seen
 _HEADER, _INSET = 20.0, 4.0
-_LEAST_INSIDE = 46.0  # pixels of height below which what is inside is not drawn
+_LEAST_INSIDE = (84.0, 56.0)  # pixels of width and height below which what is inside is not drawn
 _MOST_TOLD = 12
+_LEAST_NAME = 6  # columns of a name below which its rest would say nothing
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 Frame = tuple[float, float, float, float]  # left, top, width, height
@@ -120,9 +121,9 @@ def _area(tile: Tile, place: Frame, whole: int, depth: int) -> Iterator[str]:
     shown = f"{tile.said}\n{_much(tile)}, {tile.total / whole:.0%} of all"
     yield f"<g>{tooltip(shown)}{rectangle(kind, x + 1, y + 1, width - 2, height - 2, radius=2)}"
     yield from _words(tile, place, kind)
-    if tile.within and height >= _LEAST_INSIDE and width >= _LEAST_INSIDE:
+    if tile.within and width >= _LEAST_INSIDE[0] and height >= _LEAST_INSIDE[1]:
         inside = (x + _INSET, y + _HEADER, width - 2 * _INSET, height - _HEADER - _INSET)
-        itself = [Tile(f"{tile.said} itself", tile.bytes, tile.count)] if tile.bytes else []
+        itself = [Tile("itself", tile.bytes, tile.count)] if tile.bytes else []
         yield from _areas(_sorted(iter([*itself, *tile.within])), inside, whole, depth + 1)
     yield "</g>"
 
@@ -134,12 +135,21 @@ def _words(tile: Tile, place: Frame, kind: str) -> Iterator[str]:
     if most < 4 or height < LINE:
         return
     much = size(tile.total)
-    name = clipped(tile.said, most - columns(much) - 2 if most >= columns(much) + 10 else most)
+    name = _fitting(tile.said, most - columns(much) - 2 if most >= columns(much) + 10 else most)
+    if columns(name) < min(_LEAST_NAME, columns(tile.said)):
+        return
     yield text_at(x + 6, y + 14.5, name, on=kind)
     if most >= columns(much) + 10:
         yield soft_text(x + width - 6, y + 14.5, much, ' text-anchor="end"')
     elif height >= 2 * LINE + 4 and not tile.within and most >= columns(much):
         yield soft_text(x + 6, y + 30, much)
+
+
+def _fitting(name: str, most: int) -> str:
+    """Return a name in so many columns: without the modules it is from, and at last without its middle."""
+    while columns(name) > most and "." in name:
+        name = name.partition(".")[2]
+    return clipped(name, most)
 
 
 def _much(tile: Tile) -> str:

@@ -1,0 +1,199 @@
+"""The live holders of one object: those that a root reaches, those reached through it, and what gc knows besides."""
+
+from __future__ import annotations
+
+import gc
+import types
+from collections import Counter
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import attrs
+
+from leakdiff.capture.alive_walk import CONSTANTS, HolderWalk, walk_further
+from leakdiff.capture.frames import running_frames
+from leakdiff.capture.kinds import OWN, KindsByIdentity, derives, dict_of_type, type_name
+from leakdiff.capture.roots import Root, Roots, own_parts
+from leakdiff.capture.walk import Budget, Pacer
+from leakdiff.model.alive import Whose
+
+MOST_HOLDERS = 1_000  # that are looked at one by one
+MOST_OBJECTS = 50_000_000
+IMMORTAL = 1 << 30  # references from which on the interpreter does not count
+REST = 0.0005  # seconds of rest after 2 ms of work
+_MOST_UNREACHED = 100
+_MOST_REFERRERS = 100_000
+_ITSELF = "itself"
+_globals_of: Any = types.FunctionType.__dict__["__globals__"].__get__
+
+
+@attrs.define(eq=False)
+class Met:
+    """A live holder; must not outlive the answer.
+
+    Attributes:
+        holder: The object that refers to the subject; a copy of a frame's locals stands for the frame.
+        references: How often it does.
+        root: Where the path to it starts; None where no root reaches it.
+        way: The live objects from the root's target to it.
+        whose: Whose it is, as far as the walk can tell.
+    """
+
+    holder: Any
+    references: int
+    root: Root | None
+    way: list[Any]
+    whose: Whose
+
+
+@attrs.define(eq=False)
+class Holding:
+    """Who refers to an object; must not outlive the answer.
+
+    Attributes:
+        subject: The object.
+        references: References to it, leakdiff's own left out.
+        roots: Where the walk starts; a root that is the object itself is left out.
+        walk: What was reached without passing the object.
+        further: What was reached through it only.
+        met: The holders that were looked at, those of a root first, in the order in which they were reached.
+        seen: References that holders explain.
+    """
+
+    subject: Any
+    references: int
+    roots: Roots
+    walk: HolderWalk
+    further: HolderWalk
+    met: list[Met] = attrs.field(factory=list)
+    seen: int = 0
+
+    @property
+    def reached(self) -> int:
+        """How many holders a root reaches without passing the object, those that were not looked at among them."""
+        return len(set(self.walk.held))
+
+    @property
+    def held(self) -> int:
+        """How many holders there are."""
+        stray = sum(found.whose is Whose.UNREACHED for found in self.met)
+        return self.reached + len(set(self.further.held)) + stray
+
+    @property
+    def instances(self) -> int:
+        """References of instances, where the object is their class."""
+        return self.walk.instances_of + self.further.instances_of
+
+    def look(self) -> None:
+        """Find the live holders, and count the references that they explain."""
+        self.met = [*self._reached(), *self._through_itself()]
+        self.seen = self._explained()
+        if 0 < self.references - self.seen - self.instances < IMMORTAL // 2:
+            unreached, ours = self._unreached(self._known(), _own_addresses())
+            self.references -= ours
+            self.seen += sum(found.references for found in unreached)
+            self.met += unreached
+        self.seen = min(self.seen, self.references)
+
+    def _reached(self) -> Iterator[Met]:
+        """Yield the holders that a root reaches without passing the object, those nearest to a root first."""
+        walk = self.walk
+        counts = Counter(walk.held)
+        chosen = list(counts)[:MOST_HOLDERS]
+        live = walk.live(chosen)
+        for index in chosen:
+            if index in live:
+                root = self.roots[walk.chain(index)[0]]
+                yield Met(live[index], counts[index], root, walk.way(index, live), Whose.PROGRAM)
+
+    def _through_itself(self) -> Iterator[Met]:
+        """Yield the holders that are reached through the object only."""
+        root = Root("object", _ITSELF, self.subject)
+        counts = Counter(self.further.held)
+        chosen = list(counts)[:MOST_HOLDERS]
+        live = self.further.live(chosen)
+        for index in chosen:
+            if index in live:
+                yield Met(live[index], counts[index], root, self.further.way(index, live), Whose.ITSELF)
+
+    def _unreached(self, known: AbstractSet[int], own: AbstractSet[int]) -> tuple[list[Met], int]:
+        """Return what gc knows to refer to it besides, which no root reaches, and how many references are leakdiff's.
+
+        Args:
+            known: Addresses of what was reached, and of what was made to look.
+            own: Addresses of namespaces and classes of leakdiff.
+        """
+        found, ours, kinds = [], 0, KindsByIdentity()
+        for holder in gc.get_referrers(self.subject)[:_MOST_REFERRERS]:
+            times = sum(ref is self.subject for ref in gc.get_referents(holder))
+            if id(holder) in own:
+                ours += times
+            elif id(holder) not in known and kinds[type(holder)] != OWN and type(holder) is not self.subject:
+                found.append(Met(holder, times, None, [holder], Whose.UNREACHED))
+        return found[:_MOST_UNREACHED], ours
+
+    def _known(self) -> set[int]:
+        """Return the addresses of the holders that were reached, and of what was made to look for them."""
+        walks = (self.walk, self.further)
+        known = {walk.addresses[index] for walk in walks for index in walk.held}
+        known.update(id(made) for walk in walks for made in walk.makings())
+        known.update(id(root.target) for root in (*self.roots.first, *self.roots.then))
+        known.update(id(found.way) for found in self.met)
+        return known
+
+    def _explained(self) -> int:
+        """Count the references that holders explain; copies of locals and variables stand for what they are of."""
+        has_cell = any(type(found.holder) is types.CellType for found in self.met)
+        has_context = any("hamt" in type_name(type(found.holder)) for found in self.met)
+        total = 0
+        for found in self.met:
+            if found.root is None or found.holder is not found.root.target or not found.root.is_copy:
+                total += found.references
+            elif found.root.kind == "frame":
+                total += self._of_frame(found.root, has_cell=has_cell)
+            else:
+                total += 0 if has_context and found.root.kind == "context" else found.references
+        return total
+
+    def _of_frame(self, root: Root, *, has_cell: bool) -> int:
+        """Count the references of a frame: a variable that an inner function uses lies in a cell, which they share."""
+        code = root.code
+        shared = (*code.co_cellvars, *code.co_freevars) if code is not None else ()
+        names = [name for name, held in dict.items(root.target) if held is self.subject]
+        own = sum(name not in shared for name in names)
+        return own + int(len(names) > own and not has_cell)
+
+
+def hold(subject: Any, references: int, roots: Roots, seconds: float) -> Holding:
+    """Walk from roots and find who refers to an object.
+
+    Args:
+        subject: The object.
+        references: References to it, leakdiff's own left out.
+        roots: Where to start.
+        seconds: How long the walk may take.
+    """
+    kept = (tuple(root for root in part if root.target is not subject) for part in (roots.first, roots.then))
+    roots = Roots(*kept)
+    walk = HolderWalk(Budget(MOST_OBJECTS, seconds), pacer=Pacer(rest=REST), wanted=(type(subject),), subject=subject)
+    walk.from_roots(*roots.targets(), avoid=own_parts())
+    holding = Holding(subject, references, roots, walk, walk_further(walk))
+    holding.look()
+    return holding
+
+
+def _own_addresses() -> set[int]:
+    """Return the addresses of leakdiff's namespaces and classes, and of the globals that attrs gave their methods."""
+    parts = own_parts()
+    members = [member for part in parts if derives(type(part), type) for member in dict_of_type(part).values()]
+    functions = [member for member in members if type(member) is types.FunctionType]
+    return {*map(id, parts), *(id(_globals_of(function)) for function in functions)}
+
+
+def running_code(subject: Any) -> tuple[Root, ...]:
+    """Return roots for the code of running functions, which nothing else may lead to: it keeps constants and names."""
+    if not any(type(subject) is constant for constant in CONSTANTS):
+        return ()
+    codes = {id(frame.f_code): frame.f_code for frame in running_frames()}
+    return tuple(Root("interpreter", f"code of {code.co_qualname}()", [code]) for code in codes.values())
