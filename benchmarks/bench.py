@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import bench_measures  # noqa: F401 - registers the measurements
+from bench_alive_tables import alive_tables
 from bench_live_tables import live_tables
 from bench_registry import MEASUREMENTS, Measurement
 from bench_tables import Cost, Figures, Key, Result, Table, check_tables
@@ -134,7 +135,11 @@ def middle(seen: Sequence[Any]) -> Any:
 def make_tables(results: Sequence[Result], objects: int) -> list[Table]:
     """Turn what was measured into the tables that are printed; empty ones are left out."""
     by_key = {(result.name, result.objects): result for result in results}
-    return [table for table in (*check_tables(by_key, objects), *live_tables(by_key, objects)) if table.rows]
+    return [
+        table
+        for table in (*check_tables(by_key, objects), *live_tables(by_key, objects), *alive_tables(by_key, objects))
+        if table.rows
+    ]
 
 
 def as_text(tables: Iterable[Table]) -> str:

@@ -19,9 +19,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import bench_alive  # noqa: F401
 import bench_heap
 import bench_live  # noqa: F401 - it registers its measurements, as the next does
 import bench_monitor  # noqa: F401
+import bench_startup  # noqa: F401
 from bench_heap import UNITS, PeakMemory, StallWatch, build_heap, cpu_of
 from bench_registry import MEASUREMENTS, Figures, Measure, Measurement, measure
 

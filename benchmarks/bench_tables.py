@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 Figures = dict[str, Any]
 Key = tuple[str, int]
 
+STARTUP_TARGETS = {"import leakdiff": 0.040, "leakdiff --help": 0.100, "leakdiff check --help": 0.100}
 _LARGE_HEAP = 1_000_000  # from which the lead over peers is aimed at
 
 
@@ -84,6 +85,7 @@ def check_tables(by_key: Mapping[Key, Result], objects: int) -> list[Table]:
         Table("Full answer by size of the heap, imports done", tuple(linear_rows(by_key, "warm/leakdiff"))),
         Table("Clean round by size of the heap", tuple(linear_rows(by_key, "clean/leakdiff"))),
         Table("Import", tuple(import_rows(at_size))),
+        Table("Start of a process, with Python's own", tuple(startup_rows(at_size))),
         Table("Smallest leak", tuple(smallest_rows(at_size))),
     ]
 
@@ -221,6 +223,20 @@ def import_rows(results: Mapping[str, Result]) -> Iterator[Row]:
         note = f"modules loaded: {loaded:.0f}" if loaded else "beyond starting Python"
         target = aim("<= 40 ms", met=cpu <= 0.04) if tool == "leakdiff" else ""
         yield Row(tool, ms(cpu), times(cpu, ours), target, note)
+
+
+def startup_rows(results: Mapping[str, Result]) -> Iterator[Row]:
+    """Compare whole processes: what they take, and what of it is beyond starting Python."""
+    ours = figure(results, "startup/import leakdiff", "beyond")
+    for name, result in section(results, "startup"):
+        cpu = result.figures.get("cpu")
+        if cpu is None:
+            yield failed(name, result)
+            continue
+        most = STARTUP_TARGETS.get(name)
+        target = aim(f"<= {most * 1_000:.0f} ms", met=cpu <= most) if most else ""
+        beyond = result.figures["beyond"]
+        yield Row(name, ms(cpu), times(beyond, ours), target, f"{ms(beyond)} beyond Python")
 
 
 def smallest_rows(results: Mapping[str, Result]) -> Iterator[Row]:

@@ -16,6 +16,7 @@ today = release  # for the manual page: the same sources make the same page on a
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "manual_page"]
 nitpicky = True
+smartquotes = False  # so that pages and manual page are made of the same texts
 
 myst_heading_anchors = 4
 myst_enable_extensions = ["attrs_inline"]
@@ -26,6 +27,7 @@ autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 add_module_names = False
+toc_object_entries = False  # each page has the tree of all pages, and would have them in it
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable
 
+import attrs
 from hypothesis import settings
 from hypothesis import strategies as st
 
@@ -127,7 +128,7 @@ findings = st.builds(
     entries_per_unit=st.none() | _RATES,
     bound=st.none() | st.builds(Bound, texts, _COUNTS, _COUNTS),
     advice=texts,
-)
+).map(lambda found: attrs.evolve(found, depth=min(found.depth, len(found.path))))
 reports = st.builds(
     Report,
     verdict=st.sampled_from(Verdict),

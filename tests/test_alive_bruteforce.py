@@ -7,7 +7,7 @@ import pytest
 from fresh import run_fresh
 
 _HEAP = '''
-import collections, contextlib, functools, gc, json, random, sys, types
+import contextlib, gc, json, random, sys, types
 
 from leakdiff.capture.alive_holders import hold
 from leakdiff.capture.roots import Root, Roots
@@ -50,8 +50,6 @@ def add(holder, value, chance):
         holder[chance.choice(["name", 7, (1, 2), f"key-{chance.randrange(99)}", float(chance.randrange(99))])] = value
     elif kind in (list, Bag):
         holder.extend([value] * chance.choice([1, 1, 2]))
-    elif kind is collections.deque:
-        holder.append(value)
     elif kind is Node:
         setattr(holder, chance.choice(["one", "two", "three"]), value)
     elif kind is Slotted:
@@ -68,12 +66,16 @@ def add(holder, value, chance):
 def grow(chance, size):
     """Return the objects of a heap, and the namespace from which some of them can be reached."""
     objects = [[], {}, Node()]
-    makers = [dict, list, Bag, set, collections.deque, Node, Slotted, types.CellType, types.SimpleNamespace]
+    makers = [dict, list, Bag, set, Node, Slotted, types.CellType, types.SimpleNamespace]
     while len(objects) < size:
         some = chance.choice(objects)
         makes = chance.random()
         if makes < 0.6:
-            objects.append(chance.choice(makers)())
+            made = chance.choice(makers)()
+            objects.append(made)
+            if chance.random() < 0.4:  # a child that knows its parent
+                add(some, made, chance)
+                add(made, some, chance)
         elif makes < 0.7:
             objects.append((some, chance.choice(objects)))
         elif makes < 0.76:
@@ -81,7 +83,7 @@ def grow(chance, size):
         elif makes < 0.8:
             objects.append(suspended_with(some))
         elif makes < 0.84:
-            objects.append(functools.partial(list, some))
+            objects.append(types.MethodType(list, some))
         elif makes < 0.88:
             objects.append((chance.random(), f"atom {chance.random()}"))
         elif makes < 0.92:
@@ -90,9 +92,9 @@ def grow(chance, size):
             objects.append(chance.random())
         else:
             objects.append(frozenset([1.5, chance.random()]))
-    for _ in range(2 * size):
+    for _ in range(size):
         add(chance.choice(objects), chance.choice(objects), chance)
-    return objects, {f"name_{number}": chance.choice(objects) for number in range(size // 20)}
+    return objects, {f"name_{number}": chance.choice(objects) for number in range(size // 16)}
 
 
 def search(start, subject, seen):
@@ -169,7 +171,8 @@ def test_holders_and_shortest_paths_are_those_of_a_brute_force_walk() -> None:
 
     assert seen["wrong"] == []
     assert seen["asked"] == 1_000
-    assert min(seen["held"], seen["unheld"], seen["cyclic"]) > 100
+    assert min(seen["held"], seen["unheld"]) > 100
+    assert seen["cyclic"] > 20
 
 
 _WHOLE = (

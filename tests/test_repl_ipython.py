@@ -1,18 +1,20 @@
-"""``%leakdiff`` and ``%%leakdiff`` in a real IPython, each session in a fresh interpreter."""
+"""``%leakdiff`` and ``%%leakdiff`` in a real IPython: one session in a fresh interpreter, and what it answered."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
+import attrs
 import pytest
 
 from fresh import run_fresh
 
 pytest.importorskip("IPython", reason="IPython is not installed: pip install ipython")
 
-_SESSION = '''
-import json, os, sys, tempfile
+_SESSION = """
+import asyncio, json, os, sys, tempfile
 os.environ["IPYTHONDIR"] = tempfile.mkdtemp()
 sys.path.insert(0, os.getcwd())
 from IPython.core.interactiveshell import InteractiveShell
@@ -29,195 +31,229 @@ def run(cell):
         shell.run_cell(cell, store_history=True)
     return (said.stdout + said.stderr).strip()
 
-run("%load_ext leakdiff")
-run("import leakdiff, asyncio, gc, weakref")
-run("""
-class Kept: pass
-kept = []
-def leaking():
-    kept.append(Kept())
-def clean():
-    return [1]
-""")
-answers = [run(cell) for cell in CELLS]
-print(json.dumps(answers))
-'''
-_QUICK = "--rounds 3 --units 29 --patience 0.1"
+async def in_a_loop():
+    cell = "await asyncio.sleep(0)\\nkept.append(Kept())"
+    return repr(shell.run_cell_magic("leakdiff", "--rounds 3 --units 29 --patience 0.1", cell))
 
-
-def _session(*cells: str, then: str = "") -> Any:
-    return run_fresh(_SESSION.replace("CELLS", json.dumps(cells)) + then)
-
-
-def test_the_magics_return_what_the_functions_return() -> None:
-    """Each verb answers with a value that shows itself in a line, and ``_`` goes on from there."""
-    said = _session(
-        f"%leakdiff check leaking {_QUICK}",
-        "_.findings['__main__.kept'].length > 100",
-        "%leakdiff snapshot",
-        "more = [Kept() for _ in range(50)]",
-        "%leakdiff diff",
-        "_.owners.growing()",
-        "%leakdiff watch 0.2",
-        "%leakdiff owners Kept",
-        "%leakdiff why more",
-        "%leakdiff why __main__.Kept",
-        f"%leakdiff check clean {_QUICK}",
-    )
-
-    assert said[0].startswith("Out[4]: <Report LEAK, 1 finding(s), ")
-    assert said[0].endswith(": __main__.kept grows by 1.00 entries per unit, 64 B each, never shrinks>")
-    assert said[1] == "Out[5]: True"
-    assert said[2].startswith("Out[6]: <Snapshot ")
-    assert said[4].startswith("Out[8]: <Diff ")
-    assert said[5].startswith("Out[9]: <Changes ")
-    assert "__main__.more +50" in said[5]
-    assert said[6].startswith("Out[10]: <Report ")
-    assert said[7].startswith("Out[11]: <InstanceOwners ")
-    assert "__main__.kept" in said[7]
-    assert said[8].startswith("Out[12]: <Alive ")
-    assert said[9].startswith("Out[13]: <Alive __main__.Kept")
-    assert said[10].startswith("Out[14]: <Report STABLE, 0 finding(s), ")
-
-
-def test_a_cell_is_what_is_checked() -> None:
-    """The cell's code is repeated in the user's namespace, awaits and all, and its lines are found again."""
-    said = _session(
-        f"%%leakdiff {_QUICK}\nbox = globals().setdefault('box', [])\nbox.append(Kept())",
-        "_.why()",
-        f"%%leakdiff {_QUICK}\nawait asyncio.sleep(0)\nbox.append(Kept())",
-        "len(box) > 200",
-    )
-
-    assert "<Report LEAK, 1 finding(s), " in said[0]
-    assert "__main__.box grows by 1.00 entries per unit, 64 B each" in said[0]
-    assert "put    <ipython-input-4-" in said[1]
-    assert ":2                        box.append(Kept())" in said[1]
-    assert "__main__.box grows by 1.00 entries per unit, 64 B each" in said[2]
-    assert said[3] == "Out[7]: True"
-
-
-def test_a_cell_with_awaits_is_checked_where_a_loop_runs() -> None:
-    """A notebook runs cells in an event loop: what the cell awaits runs in another thread then."""
-    said = _session(
-        then=f"""
-import asyncio
-
-async def kernel():
-    return shell.run_cell_magic("leakdiff", "{_QUICK}", "await asyncio.sleep(0)\\nkept.append(Kept())")
-
-print(json.dumps(repr(asyncio.run(kernel()))))
+answers = {cell: run(cell) for cell in CELLS}
+answers["in a loop"] = asyncio.run(in_a_loop())
+completed = {text: shell.complete(None, text)[1] for text in TEXTS}
+run("%unload_ext leakdiff")
+left = [run("%leakdiff"), *shell.strdispatchers["complete_command"].strs]
+print(json.dumps({"answers": answers, "completed": completed, "left": left}))
 """
-    )
+_QUICK = "--rounds 3 --units 29 --patience 0.1"
+_CELL = f"%%leakdiff {_QUICK}\n"
 
-    assert said.startswith("<Report LEAK, 1 finding(s), ")
-    assert "__main__.kept grows by 1.00 entries per unit" in said
+_CHECK = f"report = %leakdiff check leaking {_QUICK}"
+_LENGTH = "report.findings['__main__.kept'].length > 50"
+_BOX = f"{_CELL}box = globals().setdefault('box', [])\nbox.append(Kept())"
+_PUTS = "print(_.why())"
+_AWAITS = f"{_CELL}await asyncio.sleep(0)\nbox.append(Kept())"
+_GROWN = "len(box) > 100"
+_ALIVE = "[sum(one() is not None for one in held), len(set(Out) - before)]"
+_RAISES, _TYPED = f"{_CELL}1 / 0", f"{_CELL}1 /"
+_OUT = "{found.owner: [str(found.verdict), found.artefact] for found in report.findings}"
+
+_CHECK_TYPING = """
+with open(os.devnull, 'w') as nowhere, contextlib.redirect_stdout(nowhere):
+    report = leakdiff.check(typing, rounds=3, units=29, patience=0.1)
+"""
+
+_WRONG = {
+    "%leakdiff nope": (
+        "UsageError: %leakdiff nope: there is no such verb; one of watch, snapshot, diff, check, why, owners, help."
+    ),
+    "%leakdiff diff": (
+        "UsageError: %leakdiff diff: there is nothing to compare with; take a %leakdiff snapshot first."
+    ),
+    "%leakdiff watch soon": "UsageError: %leakdiff watch soon: give a number of seconds.",
+    "%leakdiff watch 0": (
+        "UsageError: seconds=0.0 cannot work: seconds must be a number above 0 and below 86,400.0. [bad-option]"
+    ),
+    "%leakdiff check": "UsageError: %leakdiff check: say of what.",
+    "%leakdiff check nope": "UsageError: %leakdiff check nope: NameError: name 'nope' is not defined",
+    "%%leakdiff --units x\nclean()": "UsageError: argument --units: invalid int value: 'x'",
+    "%%leakdiff clean\nclean()": (
+        "UsageError: %%leakdiff takes options only, and no clean; the cell is what is checked."
+    ),
+}
+_CELLS = (
+    "%load_ext leakdiff",
+    "import asyncio, contextlib, gc, json, leakdiff, os, weakref",
+    "class Kept: pass\nkept = []\ndef leaking(): kept.append(Kept())\ndef clean(): return [1]",
+    *_WRONG,
+    "%leakdiff",
+    "%leakdiff?",
+    _CHECK,
+    _LENGTH,
+    f"%leakdiff check clean {_QUICK}",
+    "%leakdiff snapshot before",
+    "taken = _",
+    "more = [Kept() for _ in range(50)]",
+    "%leakdiff  diff",
+    "_.owners.growing()",
+    "%leakdiff watch 0.1",
+    "%leakdiff owners Kept",
+    "%leakdiff why more",
+    "%leakdiff why __main__.Kept",
+    _BOX,
+    _PUTS,
+    _AWAITS,
+    _GROWN,
+    _RAISES,
+    _TYPED,
+    "before = set(Out)",
+    "report",
+    "leakdiff.snapshot()",
+    "report.findings[0].entries(3, show_values=True)",
+    "report.findings[0].why()",
+    "held = [weakref.ref(one) for one in kept + box]; kept.clear(); box.clear(); gc.collect();",
+    _ALIVE,
+    "def typing(): get_ipython().run_cell('Kept()', store_history=True)",
+    _CHECK_TYPING,
+    f"print(json.dumps({_OUT}))",
+)
+_TEXTS = ('report.findings["', 'taken.types["__main__.K', 'taken.owners["__main__.kep', "%leakdiff sn")
 
 
-@pytest.mark.parametrize(
-    ("cell", "message"),
-    [
-        ("%leakdiff nope", "UsageError: %leakdiff nope: there is no such verb; one of watch, snapshot, diff, check, why, "
-         "owners, help."),
-        ("%leakdiff diff", "UsageError: %leakdiff diff: there is nothing to compare with; take a %leakdiff snapshot "
-         "first."),
-        ("%leakdiff watch soon", "UsageError: %leakdiff watch soon: give a number of seconds."),
-        ("%leakdiff watch 0", "UsageError: seconds=0.0 cannot work: seconds must be a number above 0 and below 86,400.0. "
-         "[bad-option]"),
-        ("%leakdiff check", "UsageError: %leakdiff check: say of what."),
-        ("%leakdiff check nope", "UsageError: %leakdiff check nope: NameError: name 'nope' is not defined"),
-        ("%%leakdiff --units x\nclean()", "UsageError: argument --units: invalid int value: 'x'"),
-        ("%%leakdiff clean\nclean()", "UsageError: %%leakdiff takes options only, and no clean; the cell is what is "
-         "checked."),
-    ],
-)  # fmt: skip
-def test_what_cannot_work_is_a_sentence(cell: str, message: str, sentences: dict[str, str]) -> None:
-    """No traceback of ours is shown, and the slug is."""
-    assert sentences[cell] == message
+_KEPT = (
+    "IPython keeps every result in Out and under a name such as _12, and every input in In, as _i12 and in linecache"
+)
+
+
+@attrs.frozen
+class Session:
+    """What a session answered.
+
+    Attributes:
+        answers: What was shown, by cell.
+        completed: What a text was completed to.
+        left: What there was after the extension had been taken away.
+    """
+
+    answers: Mapping[str, str]
+    completed: Mapping[str, list[str]]
+    left: list[str]
+
+    def __getitem__(self, cell: str) -> str:
+        """Return what a cell answered, without its number."""
+        shown = self.answers[cell]
+        return shown.partition(": ")[2].strip() if shown.startswith("Out[") else shown
 
 
 @pytest.fixture(scope="module")
-def sentences() -> dict[str, str]:
-    """Ask everything that cannot work in one session."""
-    marks = test_what_cannot_work_is_a_sentence.pytestmark  # type: ignore[attr-defined]
-    cells = [cell for cell, _ in marks[0].args[1]]
-    return dict(zip(cells, _session(*cells), strict=True))
+def session() -> Session:
+    """Run all cells, once."""
+    script = _SESSION.replace("CELLS", json.dumps(_CELLS)).replace("TEXTS", json.dumps(_TEXTS))
+    return Session(**run_fresh(script))
 
 
-def test_a_step_that_raises_shows_its_own_traceback() -> None:
+def test_a_callable_is_checked(session: Session) -> None:
+    """``%leakdiff check`` answers with a report, which has findings by owner."""
+    assert session[_CHECK] == ""
+    assert session[_LENGTH] == "True"
+    assert session["report"].startswith("<Report LEAK, 1 finding(s), ")
+    assert ": __main__.kept grows by 1.00 entries per unit" in session["report"]
+    assert session[f"%leakdiff check clean {_QUICK}"].startswith("<Report STABLE, 0 finding(s), ")
+
+
+def test_a_process_is_looked_at(session: Session) -> None:
+    """``snapshot`` and ``diff`` belong together, ``watch`` stands alone, and all answer in a line."""
+    assert session["%leakdiff snapshot before"].startswith("<Snapshot 'before' ")
+    assert session["%leakdiff  diff"].startswith("<Diff ")
+    assert "__main__.more +50" in session["_.owners.growing()"]
+    assert session["%leakdiff watch 0.1"].startswith("<Report ")
+
+
+def test_who_keeps_what_is_asked_by_name(session: Session) -> None:
+    """``why`` and ``owners`` take what is in the namespace, or the name of a class."""
+    assert session["%leakdiff owners Kept"].startswith("<InstanceOwners ")
+    assert "__main__.kept" in session["%leakdiff owners Kept"]
+    assert session["%leakdiff why more"].startswith("<Alive list")
+    assert session["%leakdiff why __main__.Kept"].startswith("<Alive __main__.Kept")
+
+
+def test_a_cell_is_what_is_checked(session: Session) -> None:
+    """The cell's code is repeated in the user's namespace, and its lines are found again."""
+    assert "<Report LEAK, 1 finding(s), " in session[_BOX]
+    assert "__main__.box grows by 1.00 entries per unit" in session[_BOX]
+    assert "put    <ipython-input-" in session[_PUTS]
+    assert ":2                        box.append(Kept())" in session[_PUTS]
+
+
+def test_a_cell_may_await(session: Session) -> None:
+    """Awaits of a cell run in one event loop; in another thread where one runs already, as in a notebook."""
+    assert "__main__.box grows by 1.00 entries per unit" in session[_AWAITS]
+    assert session[_GROWN] == "True"
+    assert session["in a loop"].startswith("<Report LEAK, 1 finding(s), ")
+    assert "__main__.kept grows by 1.00 entries per unit" in session["in a loop"]
+
+
+@pytest.mark.parametrize("cell", _WRONG)
+def test_what_cannot_work_is_a_sentence(cell: str, session: Session) -> None:
+    """No traceback of ours is shown, and the slug is."""
+    assert session[cell] == _WRONG[cell]
+
+
+def test_a_cell_that_raises_shows_its_own_traceback(session: Session) -> None:
     """The frames of the cell are shown, none of leakdiff's, and then what it means."""
-    raised, typed = _session(f"%%leakdiff {_QUICK}\n1 / 0", f"%%leakdiff {_QUICK}\n1 /")
+    raised, said = session[_RAISES], session[_RAISES].splitlines()[-1]
 
     assert "ZeroDivisionError: division by zero" in raised
     assert "1 / 0" in raised
     assert "workload.py" not in raised
-    assert raised.splitlines()[-1].startswith(
-        "UsageError: step raised ZeroDivisionError in warm-up round 1 of 2, unit 1"
-    )
-    assert raised.endswith("[step-failed]")
-    assert "SyntaxError: invalid syntax" in typed
-    assert "leakdiff/ipython.py" not in typed
+    assert said.startswith("UsageError: step raised ZeroDivisionError in warm-up round 1 of 2, unit 1")
+    assert said.endswith("[step-failed]")
+    assert "SyntaxError: invalid syntax" in session[_TYPED]
+    assert "leakdiff/ipython.py" not in session[_TYPED]
 
 
-def test_help_says_what_there_is() -> None:
+def test_help_says_what_there_is(session: Session) -> None:
     """``%leakdiff`` alone teaches its verbs, and ``%leakdiff?`` its options."""
-    said, options = _session("%leakdiff", "%leakdiff?")
-
-    assert "%leakdiff watch [SECONDS]     watch live traffic" in said
-    assert "--patience PATIENCE   seconds to watch whether an owner stops growing" in options
+    assert "%leakdiff watch [SECONDS]     watch live traffic" in session["%leakdiff"]
+    assert "--patience PATIENCE   seconds to watch whether an owner stops growing" in session["%leakdiff?"]
 
 
-def test_it_can_be_taken_away() -> None:
+def test_it_can_be_taken_away(session: Session) -> None:
     """``%unload_ext`` leaves neither magics nor completion behind."""
-    said = _session(
-        "%unload_ext leakdiff",
-        "%leakdiff",
-        then="print(json.dumps([answers[1], list(shell.strdispatchers['complete_command'].strs)]))",
-    )
-
-    assert said[0].startswith("UsageError: Line magic function `%leakdiff` not found.")
-    assert "%leakdiff" not in said[1]
+    assert session.left[0] == "UsageError: Line magic function `%leakdiff` not found."
+    assert "%leakdiff" not in session.left[1:]
 
 
-def test_names_complete() -> None:
-    """Findings by fingerprint, owners by path, types by name, and the verbs of the magic."""
-    said = _session(
-        "report = leakdiff.check(leaking, rounds=3, units=29, patience=0.1)\nbefore = leakdiff.snapshot()",
-        then="""
-texts = ['report.findings["', 'before.types["__main__.K', 'before.owners["__main__.kep', "%leakdiff w"]
-print(json.dumps([shell.complete(None, text)[1] for text in texts]))
-""",
-    )
-
-    assert len(said[0]) == 1
-    assert said[1:3] == [['before.types["__main__.Kept'], ['before.owners["__main__.kept']]
-    assert said[3] == ["watch", "why"] or said[3] == ["watch"]
+@pytest.mark.parametrize(
+    ("text", "completed"),
+    [
+        ('taken.types["__main__.K', "__main__.Kept"),
+        ('taken.owners["__main__.kep', "__main__.kept"),
+        ("%leakdiff sn", "snapshot"),
+    ],
+)
+def test_names_complete(text: str, completed: str, session: Session) -> None:
+    """Types by name, owners by path, and the verbs of the magic."""
+    assert [found.rpartition('["')[2] for found in session.completed[text]] == [completed]
 
 
-def test_what_is_kept_in_out_holds_no_object_of_the_program() -> None:
-    """A report, a snapshot and entries stay in Out for good; what they are about does not."""
-    said = _session(
-        f"%leakdiff check leaking {_QUICK}",
-        "leakdiff.snapshot()",
-        "_4.findings[0].entries(3, show_values=True)",
-        "_4.findings[0].why()",
-        "held = [weakref.ref(one) for one in kept]; kept.clear(); gc.collect();",
-        "[sum(one() is not None for one in held), sorted(set(Out) & {4, 5, 6, 7})]",
-    )
+def test_fingerprints_complete(session: Session) -> None:
+    """Findings are completed by fingerprint."""
+    found = [text.rpartition('["')[2] for text in session.completed['report.findings["']]
 
-    assert said[-1] == "Out[9]: [0, [4, 5, 6, 7]]"
+    assert found
+    assert all(len(name) == 6 and int(name, 16) >= 0 for name in found)
 
 
-def test_what_ipython_keeps_is_said_to_be_kept_by_ipython() -> None:
+def test_what_is_kept_in_out_holds_no_object_of_the_program(session: Session) -> None:
+    """A report, a snapshot, entries and their text stay in Out for good; what they are about does not."""
+    assert session["report.findings[0].entries(3, show_values=True)"].startswith("<Entries 3 of ")
+    assert session[_ALIVE] == "[0, 4]"
+
+
+def test_what_ipython_keeps_is_said_to_be_kept_by_ipython(session: Session) -> None:
     """Results that land in Out, and the names they get, are told with their reason, and nobody else is accused."""
-    said = _session(
-        "def typing(): get_ipython().run_cell('Kept();', store_history=True); get_ipython().run_cell('Kept()', "
-        "store_history=True)",
-        "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()): report = leakdiff.check(typing, "
-        "rounds=3, units=29, patience=0.1)",
-        "print({found.owner: (str(found.verdict), found.artefact) for found in report.findings})",
-    )
-    told = eval(said[-1])  # noqa: S307 - a dict of texts that we printed
+    told: dict[str, Any] = json.loads(session[f"print(json.dumps({_OUT}))"])
 
-    assert told["__main__._oh"] == ("STABLE", "IPython keeps every result in Out, and every input in In")
+    assert told["__main__"] == [
+        "STABLE",
+        _KEPT,
+    ]
     assert {verdict for verdict, _ in told.values()} <= {"STABLE", "CHURN"}

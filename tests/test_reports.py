@@ -138,6 +138,7 @@ def of_finding(**keys: Any) -> bytes:
         (changed(cost={"cpu_seconds": "long"}), "cost.cpu_seconds should be a number and is a text"),
         (of_finding(path=[]), "a finding has no path"),
         (of_finding(depth=0), "findings[0].depth is out of range"),
+        (of_finding(depth=4), "a finding's depth is more than its path has steps"),
         (of_finding(fingerprint="f" * 101), "findings[0].fingerprint is no name"),
         (of_finding(entries=True), "findings[0].entries should be a whole number and is true or false"),
         (of_finding(entries=2**300), "findings[0].entries is out of range"),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
+import itertools
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
@@ -23,19 +23,12 @@ from leakdiff.store.sqlite import open_store
 from snapshots import cheap, snapshot
 
 CLEAN, LEAKS, TROUBLE = 0, 1, 2
+BASH = shutil.which("bash") or ""
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
-def parsers(parser: argparse.ArgumentParser | None = None) -> Iterator[Parser]:
-    """Walk the parsers of all commands."""
-    for action in (parser or make_parser())._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for each in action.choices.values():
-                yield each
-                yield from parsers(each)
-
-
-COMMANDS = [each.prog for each in parsers()]
+PARSERS = list(make_parser().below())
+COMMANDS = [each.prog for each in PARSERS]
 
 
 def help_of(command: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -86,7 +79,7 @@ def test_every_command_stands_in_the_help(capsys: pytest.CaptureFixture[str], mo
     """Each with a line of its own and an example under it."""
     monkeypatch.setenv("COLUMNS", "100")
     lines = help_of("leakdiff", capsys).splitlines()
-    pairs = zip(lines, lines[1:], strict=False)
+    pairs = itertools.pairwise(lines)
     shown = {line.split()[0]: under for line, under in pairs if line.startswith("  ") and line[2:3].isalpha()}
 
     assert [name for name in shown if f"leakdiff {name}" not in shown[name]] == []
@@ -116,7 +109,7 @@ def test_the_help_fits_the_terminal(
     """No line is wider than the terminal, but an example: that is to be copied in one piece."""
     monkeypatch.setenv("COLUMNS", str(columns))
     text = help_of(command, capsys)
-    examples = {command for parser in parsers() for command, _ in parser.examples}
+    examples = {command for parser in PARSERS for command, _ in parser.examples}
     wide = [line for line in text.splitlines() if len(line) > columns and line.strip() not in examples]
 
     assert wide == []
@@ -139,7 +132,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what the examples name: a workload, scenarios, snapshots, a store and a report."""
     monkeypatch.chdir(tmp_path)
     write_module(tmp_path, "def step():\n    pass\n\n\nhandle = step\n", "work.py")
-    write_module(tmp_path, "import leakdiff\n\nscenarios = [leakdiff.Scenario(lambda: None, name='n')]\n", "scenarios.py")
+    write_module(
+        tmp_path, "import leakdiff\n\nscenarios = [leakdiff.Scenario(lambda: None, name='n')]\n", "scenarios.py"
+    )
     snapshot(owners={"app._inflight": (100, 20_000)}).save("before.json")
     snapshot(at=3_600.0, owners={"app._inflight": (900, 180_000)}).save("after.json")
     opened = open_store(tmp_path / "leaks.db")
@@ -152,9 +147,10 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 SLOW = ("leakdiff soak", "leakdiff selftest", "leakdiff demo")  # tens of seconds; parsed, not run
-EXAMPLES = [pytest.param(each, id=each.prog.replace(" ", "-")) for each in parsers() if each.prog not in SLOW]
+EXAMPLES = [pytest.param(each, id=each.prog.replace(" ", "-")) for each in PARSERS if each.prog not in SLOW]
 
 
+@pytest.mark.skipif(not BASH, reason="bash is not installed: apt-get install bash")
 @pytest.mark.parametrize("parser", EXAMPLES)
 def test_the_examples_work_as_typed(parser: Parser, desk: Path) -> None:
     """In a folder that has the files they name, a shell runs each; what it says is no trouble with the command."""
@@ -171,7 +167,7 @@ def test_the_examples_work_as_typed(parser: Parser, desk: Path) -> None:
 @pytest.mark.parametrize("prog", SLOW)
 def test_the_examples_that_take_long_are_understood(prog: str) -> None:
     """Their options and arguments are known."""
-    examples = next(parser for parser in parsers() if parser.prog == prog).examples
+    examples = next(parser for parser in PARSERS if parser.prog == prog).examples
 
     for command, _ in examples:
         assert callable(make_parser().parse_args(command.split()[1:]).run)
@@ -180,9 +176,7 @@ def test_the_examples_that_take_long_are_understood(prog: str) -> None:
 def run(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
     """Run a line of a shell in which ``leakdiff`` is the one that is tested."""
     line = f'leakdiff() {{ "{sys.executable}" -m leakdiff "$@"; }}; {command}'
-    return subprocess.run(
-        ["bash", "-c", line], cwd=folder, capture_output=True, text=True, timeout=90, check=False
-    )
+    return subprocess.run([BASH, "-c", line], cwd=folder, capture_output=True, text=True, timeout=90, check=False)
 
 
 # -- what is late stays true -----------------------------------------------------------------------
@@ -191,10 +185,10 @@ def run(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
 def test_what_the_parser_says_early_is_what_is_there_late() -> None:
     """Names that stand in the parser so that it need not import what is heavy are those of what is heavy."""
     choices = {
-        (parser.prog, action.dest): tuple(action.choices)
-        for parser in parsers()
-        for action in parser._actions
-        if action.choices is not None and not isinstance(action, argparse._SubParsersAction)
+        (parser.prog, argument.dest): tuple(argument.choices)
+        for parser in PARSERS
+        for argument in parser.arguments
+        if argument.choices is not None and not isinstance(argument.choices, dict)
     }
 
     assert choices == {
@@ -252,9 +246,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("typed", "sentence"), WRONG, ids=[typed for typed, _ in WRONG])
-def test_a_wrong_command_line_gets_one_sentence(
-    typed: str, sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_command_line_gets_one_sentence(typed: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What is wrong, and what was probably meant; nothing on standard output, and status 2."""
     status = main(typed.split())
     printed = capsys.readouterr()
@@ -280,10 +272,10 @@ def test_a_hostile_word_is_shown_harmless_and_short(capsys: pytest.CaptureFixtur
 def test_the_reference_names_every_command_and_option() -> None:
     """The page of the command line, of which the man page is made, has what the parsers have."""
     page = (DOCS / "reference/cli.md").read_text("utf-8")
-    missing = [parser.prog for parser in parsers() if parser.prog not in page]
-    for parser in parsers():
+    missing = [parser.prog for parser in PARSERS if parser.prog not in page]
+    for parser in PARSERS:
         own = page.partition(f"## {' '.join(parser.prog.split()[:2])}\n")[2].partition("\n## ")[0]
-        options = {option for option in parser._option_string_actions if option.startswith("--")}
+        options = {name for taken in parser.arguments for name in taken.option_strings if name.startswith("--")}
         known = own + page.partition("## Options of every command")[2].partition("\n## ")[0]
         missing += [f"{parser.prog} {option}" for option in sorted(options) if option not in known]
 

@@ -108,8 +108,9 @@ def test_nothing_is_held_between_two_looks(shop: Any) -> None:
     before = sys.getrefcount(shop.inflight)
     going = readings("shop.inflight", seconds=1, every=0.001)
     next(going)
+    after = sys.getrefcount(shop.inflight)
 
-    assert sys.getrefcount(shop.inflight) == before
+    assert after == before
     going.close()  # type: ignore[attr-defined]
 
 
@@ -247,7 +248,7 @@ def test_an_object_with_containers_names_them(shop: Any) -> None:
 def test_findings_and_owners_are_owners_too(shop: Any) -> None:
     """What a report or a snapshot says can be handed on."""
     out = io.StringIO()
-    owner = OwnerSize("shop.inflight", "module", "dict", 1, 64)
+    owner = OwnerSize(path="shop.inflight", kind="module", type="dict", entries=1, bytes=64)
 
     assert leakdiff.track(owner, seconds=0.01, to=out).owner == "shop.inflight"
     assert leakdiff.track(seen("shop: module ─ .inflight: dict").finding, seconds=0.01, to=out).owner == "shop.inflight"

@@ -128,7 +128,7 @@ class _Leakdiff(Parser):
             yield ""
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """Return the parser of the whole command line."""
     parser = _Leakdiff(prog="leakdiff", description=_SAYS)
     parser.add_argument("--version", action="version", version=f"leakdiff {__version__}")

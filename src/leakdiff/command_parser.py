@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from leakdiff.console import emit
@@ -70,6 +70,19 @@ class Parser(argparse.ArgumentParser):
             return super().format_help()
         finally:
             self.usage, self.epilog = usage, epilog
+
+    @property
+    def arguments(self) -> list[argparse.Action]:
+        """What it takes: arguments, options, and the commands below it."""
+        return list(self._actions)
+
+    def below(self) -> Iterator[Parser]:
+        """Walk the parsers of its commands, and of theirs."""
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - it has no other name
+                for each in action.choices.values():
+                    yield each
+                    yield from each.below()
 
     def _short_usage(self) -> str:
         parts = ["usage:", self.prog, "[OPTION ...]", *map(_place, self._get_positional_actions())]

@@ -10,7 +10,7 @@ from leakdiff.asking import allowed
 from leakdiff.errors import BadOption, NothingToDraw, OwnerNotFound
 from leakdiff.model.report import Finding
 from leakdiff.model.shown import Shown
-from leakdiff.render.plain import printable, size
+from leakdiff.render.plain import size
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -103,6 +103,7 @@ def _drawn(picture: Picture, style: str) -> Shown:
 
 def _retained(finding: Finding, style: str) -> Shown:
     """Draw what the owner retains by type: as areas, or as bars of text."""
+    from leakdiff.render.pictures.names import bounded
     from leakdiff.render.pictures.treemap import bars_text, tiles_of, treemap_svg
 
     tiles = tiles_of(finding)
@@ -112,7 +113,7 @@ def _retained(finding: Finding, style: str) -> Shown:
             f"the finding {finding.fingerprint} does not say which types of objects take how many bytes",
             f"The styles {', '.join(OF_GRAPHS)} draw what it does say.",
         )
-    what = printable(finding.owner or finding.owner_type)
+    what = bounded(finding.owner or finding.owner_type)
     title = f"{what}: {size(sum(tile.total for tile in tiles))} of new objects, by type and by what those hold"
     if style == "bars":
         return Shown(bars_text(tiles, title, _width(), ascii=not _can_show_boxes()))
@@ -153,6 +154,7 @@ def _by_objgraph(finding: Finding, *, show_values: bool | None) -> Shown:
     """Draw what refers to some of the growing objects, as objgraph does; they must be in this process."""
     from leakdiff.capture.backrefs import NOT_FOUND, backrefs_of
     from leakdiff.render.pictures import graphviz
+    from leakdiff.render.pictures.names import bounded
 
     if not graphviz.is_installed():
         raise _no_dot("Graphviz is not installed")
@@ -160,13 +162,13 @@ def _by_objgraph(finding: Finding, *, show_values: bool | None) -> Shown:
     described = backrefs_of(finding.owner or "", _LIVE)
     if described is NOT_FOUND:
         raise OwnerNotFound(
-            printable(finding.owner or f"What the finding {finding.fingerprint} is of"),
+            bounded(finding.owner or f"What the finding {finding.fingerprint} is of"),
             "no module and attributes of this process lead to a container of that name",
             "Draw it in the process that the finding is of; the other styles need no live objects.",
         )
     if not described:
         raise NothingToDraw("The style objgraph", "the owner is empty by now", "Draw it while there are entries.")
-    drawn = graphviz.drawing(described, f"objgraph: what refers to entries of {printable(finding.owner or '')}")
+    drawn = graphviz.drawing(described, f"objgraph: what refers to entries of {finding.owner}")
     if drawn is None:
         raise _no_dot("dot failed, or took longer than 10 s")
     return _as_svg(drawn, "of live objects")

@@ -300,9 +300,11 @@ class NoSuchName(LeakdiffError, KeyError):
 
     slug = "no-such-name"
 
-    def __init__(self, one: str, name: str, near: Sequence[str], count: int, note: str) -> None:  # noqa: PLR0913
+    def __init__(self, one: str, name: str, near: Sequence[str], count: int, note: str) -> None:
         saw = note or (f"of {count:,}, the nearest are {', '.join(near)}" if near else f"none of {count:,} is near")
-        super().__init__(f"no {one} is called {name!r}: {saw}. names() lists them all, like(text) finds parts of names.")
+        super().__init__(
+            f"no {one} is called {name!r}: {saw}. names() lists them all, like(text) finds parts of names."
+        )
 
     __str__ = LeakdiffError.__str__  # that of KeyError shows quotes and escapes
 

@@ -66,7 +66,7 @@ def _told(found: Met, subject: Any, asker: Asker, *, is_quiet: bool) -> Holder:
     named = name_way([*found.way, subject], found.root, is_quiet=is_quiet)
     whose = found.whose
     if whose is Whose.PROGRAM:
-        whose = asker.claims(found.holder, named.type, found.root, named.steps[1].label) or whose
+        whose = asker.claims(found.way, found.root, named.steps[1].label) or whose
     has_entries = derives(type(named.holder), dict) or is_container(named.holder)
     return Holder(
         name=named.name,
@@ -77,7 +77,9 @@ def _told(found: Met, subject: Any, asker: Asker, *, is_quiet: bool) -> Holder:
         references=found.references,
         distance=len(found.way),
         whose=whose,
-        said=asker.says(found.holder, subject, f"{named.name}{named.label}") if whose is Whose.SESSION else "",
+        said=asker.says(found.holder, subject, named.name, f"{named.name}{named.label}")
+        if whose is Whose.SESSION
+        else "",
     )
 
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import sys
 import types
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
 
 from leakdiff.capture.frames import running_frames
-from leakdiff.capture.kinds import derives, dict_of_module
+from leakdiff.capture.kinds import derives, dict_of_module, type_name
 from leakdiff.capture.roots import Root, Roots
 from leakdiff.model.alive import Whose
 
 _WITHIN = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>", "<lambda>")  # what runs for the function around it
 _LAST_ERROR = (".last_exc", ".last_value", ".last_traceback")
 _TOOLS = ("IPython.", "ipykernel.")
+_FOLDERS = ("IPython", "ipykernel")
 _KEPT_BY_PROMPT = re.compile(r"_{1,3}|_\d+")  # _, __, ___, _3
 _MOST_NAMES = 5
 _MOST_OUTPUTS = 100_000
@@ -42,40 +45,50 @@ class Asker:
     is_prompt: bool
     out: dict[Any, Any] | None
 
-    def claims(self, holder: Any, named: str, root: Root, label: str) -> Whose | None:
+    def claims(self, way: Sequence[Any], root: Root, label: str) -> Whose | None:
         """Tell whether a holder is the asker's own; None if it is the program's.
 
         Args:
-            holder: The direct holder.
-            named: The type of the holder as it is named on the path.
+            way: The live objects from the root's target to the holder.
             root: Where the path starts.
             label: The first edge of the path.
         """
+        holder = way[-1]
         if any(holder is frame.target for frame in self.frames):
             return Whose.CALLER
-        if self.is_prompt and self._is_of_prompt(holder, named, root, label):
+        if self.is_prompt and self._is_of_prompt(way, root, label):
             return Whose.SESSION
         return Whose.CALLER if holder is self.namespace else None
 
-    def _is_of_prompt(self, holder: Any, named: str, root: Root, label: str) -> bool:
+    def _is_of_prompt(self, way: Sequence[Any], root: Root, label: str) -> bool:
+        holder = way[-1]
         if holder is self.main or holder is self.namespace or (self.out is not None and holder is self.out):
+            return True
+        if root.code is not None and any(folder in root.code.co_filename.split(os.sep) for folder in _FOLDERS):
             return True
         if root.kind == "module" and root.name == "sys" and label in _LAST_ERROR:
             return True
         if root.kind == "module" and root.name == "builtins" and holder is root.target:
             return label == "._"
-        return named.startswith(_TOOLS)
+        return any(type_name(type(above)).startswith(_TOOLS) for above in way)
 
-    def says(self, holder: Any, subject: Any, where: str) -> str:
-        """Return what the prompt calls an object that it holds."""
+    def says(self, holder: Any, subject: Any, name: str, where: str) -> str:
+        """Return what the prompt calls an object that it holds.
+
+        Args:
+            holder: The direct holder.
+            subject: The object.
+            name: What the holder is called.
+            where: What the object is called there.
+        """
         if self.out is not None and holder is self.out:
             return f"IPython keeps it in {_numbers_in(self.out, subject)}"
         namespace = next((one for one in (self.main, self.namespace) if one is not None and one is holder), None)
         if namespace is None:
             return f"the prompt keeps it in {where}"
         names = _names_in(namespace, subject)
-        typed = [name for name in names if not _KEPT_BY_PROMPT.fullmatch(name)]
-        kept = [name for name in names if _KEPT_BY_PROMPT.fullmatch(name)]
+        typed = [f"{name}.{one}" for one in names if not _KEPT_BY_PROMPT.fullmatch(one)]
+        kept = [one for one in names if _KEPT_BY_PROMPT.fullmatch(one)]
         said = [f"your session itself holds it: {', '.join(typed)}"] if typed else []
         return "; ".join([*said, *([f"the prompt keeps it as {', '.join(kept)}"] if kept else [])])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import types
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -174,13 +174,21 @@ def hold(subject: Any, references: int, roots: Roots, seconds: float) -> Holding
         roots: Where to start.
         seconds: How long the walk may take.
     """
-    kept = (tuple(root for root in part if root.target is not subject) for part in (roots.first, roots.then))
-    roots = Roots(*kept)
+    roots = Roots(_without(roots.first, subject), _without(roots.then, subject))
     walk = HolderWalk(Budget(MOST_OBJECTS, seconds), pacer=Pacer(rest=REST), wanted=(type(subject),), subject=subject)
     walk.from_roots(*roots.targets(), avoid=own_parts())
     holding = Holding(subject, references, roots, walk, walk_further(walk))
     holding.look()
     return holding
+
+
+def _without(roots: Sequence[Root], subject: Any) -> tuple[Root, ...]:
+    """Leave out a root that is asked about itself: what it holds is reached through it then.
+
+    A function of its own: a generator expression would put the object in a cell of the function around it, which is
+    one more reference to it.
+    """
+    return tuple(root for root in roots if root.target is not subject)
 
 
 def _own_addresses() -> set[int]:

@@ -66,6 +66,7 @@ class HolderWalk(Walk):
     instances_of: int = 0
     marked: Kinds = attrs.field(factory=make_kinds)
     _shows_keys: bool = False
+    _classes_seen: set[int] = attrs.field(factory=set)
 
     def __attrs_post_init__(self) -> None:
         """Mark the wanted types, and the leaves that may hide a reference to the subject."""
@@ -100,7 +101,7 @@ class HolderWalk(Walk):
             if (container is dict or container is list or container is set) and len(obj) >= LARGE:
                 refs: Sequence[Any] = listed(obj)
             else:
-                refs = get_referents(obj) if table[container] == PLAIN else references(obj, self.kinds)
+                refs = get_referents(obj) if table[container] == PLAIN else self._refs_of(obj, index, following)
             if self._shows_keys and derives(container, dict):
                 refs = _with_keys(obj, refs)
             for part in (refs,) if len(refs) <= _PART else in_parts(refs):
@@ -143,6 +144,14 @@ class HolderWalk(Walk):
                     parents.extend([index] * (len(following) - known))
                     known = len(following)
             index += 1
+
+    def _refs_of(self, obj: Any, index: int, following: list[Any]) -> Sequence[Any]:
+        """Return what an object refers to that needs more than gc; go to the class of a wanted one, once."""
+        cls = type(obj)
+        if id(cls) not in self._classes_seen and any(cls is wanted for wanted in self.wanted):
+            self._classes_seen.add(id(cls))
+            self._see_class(cls, index, following)
+        return references(obj, self.kinds)
 
     def _see_class(self, cls: type, index: int, following: list[Any]) -> None:
         if cls is not self.subject:

@@ -185,6 +185,13 @@ class Ledger:
         """Say which functions are told of events, and read the length on the first line of their body."""
         self._readers = tuple(function.__code__ for function in functions)
 
+    def begin(self) -> int:
+        """Begin anew with the present length, and return it: what went in while this was prepared was nobody's."""
+        for thread in list(self._threads.values()):
+            thread.booked = Booked()
+        self.lengths.last = next(self.lengths.reading)
+        return self.lengths.last
+
     def follow(self, gauge: Gauge) -> None:
         """Go on with another container."""
         self.lengths.follow(gauge)
@@ -268,7 +275,7 @@ class Ledger:
         others = [(key, other.running[-1:]) for key, other in list(self._threads.items()) if other is not thread]
         left = surprise
         if any(lines for _, lines in others):
-            frames = sys._current_frames()  # noqa: SLF001 - the only way to the stacks of other threads
+            frames = frames_of_others()
             for is_midway in (False, True) if is_plain else (False,):
                 for key, lines in others:
                     left -= self._explained(thread, lines, frames.get(key), left, is_midway=is_midway)
@@ -342,6 +349,16 @@ def _trail(line: _Running, frame: types.FrameType) -> Trail:
     code = line.code
     found = _frame_of(line, frame)
     return ((code.co_filename, line.line, code.co_qualname), *trail_of(found.f_back if found is not None else None))
+
+
+def frames_of_others() -> dict[int, types.FrameType]:
+    """Return what other threads run, by thread.
+
+    Without our own: a frame that is among its own locals is a cycle, and keeps all that called it until a collection.
+    """
+    frames = sys._current_frames()  # noqa: SLF001 - the only way to the stacks of other threads
+    frames.pop(get_ident(), None)
+    return frames
 
 
 def trail_of(frame: types.FrameType | None) -> Trail:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from leakdiff.capture.containers import pairs_of
-from leakdiff.capture.inserts_booked import Lines
+from leakdiff.capture.frames import running_frames
+from leakdiff.capture.inserts_booked import Lines, frames_of_others
 from leakdiff.capture.kinds import derives, dict_of_module, dict_of_type
 from leakdiff.source_files import is_users_file
 
@@ -58,7 +59,7 @@ def codes_below(files: frozenset[str], is_watched: IsWatched) -> list[types.Code
         is_watched: Tells of code whether it is wanted.
     """
     found = _Found(is_watched)
-    for frame in sys._current_frames().values():  # noqa: SLF001 - the only way to the stacks of other threads
+    for frame in (*frames_of_others().values(), *running_frames()):
         found.add_stack(frame)
     if files:
         for function in _functions_below(_namespaces(files)):

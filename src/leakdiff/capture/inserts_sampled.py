@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import types
-from _thread import get_ident
 from collections.abc import Callable
 
 from leakdiff.capture.inserts import Gauge
-from leakdiff.capture.inserts_booked import Booked, Lines, Place, Tally, Trail, trail_of, without_own
+from leakdiff.capture.inserts_booked import Booked, Lines, Place, Tally, Trail, frames_of_others, trail_of, without_own
 from leakdiff.capture.turns import quick_turns
 
 _PAUSE = 0.0003  # seconds between two looks: a thousand a second cost a twentieth of a core
@@ -32,7 +30,6 @@ class SampledStacks:
         self._puts: dict[str, list[int]] = {}
         for file, line in sorted(puts):
             self._puts.setdefault(file, []).append(line)
-        self._mine = get_ident()
         self._lines: dict[int, tuple[types.CodeType, list[int]]] = {}
 
     @property
@@ -66,7 +63,7 @@ class SampledStacks:
             self.booked.lost -= change
 
     def _book(self, change: int) -> None:
-        trails = {self._putting(frame) for frame in self._others()}
+        trails = {self._putting(frame) for frame in frames_of_others().values()}
         trails.discard(())
         if len(trails) == 1:
             self.booked.add(next(iter(trails)), change)
@@ -74,9 +71,6 @@ class SampledStacks:
         self.booked.add_unknown(change)
         for trail in sorted(trails):
             self.booked.puts.setdefault(trail, Tally()).perhaps += change
-
-    def _others(self) -> list[types.FrameType]:
-        return [frame for thread, frame in sys._current_frames().items() if thread != self._mine]  # noqa: SLF001
 
     def _putting(self, frame: types.FrameType | None) -> Trail:
         """Return the stack from the innermost function on that is known to put; empty where there is none."""

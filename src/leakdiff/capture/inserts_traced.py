@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from leakdiff.capture.frames import is_method_of, locals_of
-from leakdiff.capture.inserts_booked import Ledger
+from leakdiff.capture.inserts_booked import Ledger, frames_of_others
 from leakdiff.errors import CannotMeasure
 
 _SUSPENDS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
@@ -123,7 +123,7 @@ _SUSPENDED_IDS = frozenset(map(id, _FRAMES))
 
 def _runs(frame: types.FrameType) -> bool:
     """Tell whether what a frame belongs to is running, in whichever thread: its locals are its own then."""
-    for top in sys._current_frames().values():  # noqa: SLF001 - the only way to the stacks of other threads
+    for top in frames_of_others().values():
         above: types.FrameType | None = top
         while above is not None:
             if above is frame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import attrs
@@ -18,6 +18,7 @@ from leakdiff.capture.inserts_traced import TracedLines
 from leakdiff.capture.workload import Workload
 
 _LOOK_AROUND = 0.1  # seconds between two looks at whether the name leads to another container
+_EARLY = "Ctrl-C ended it early"
 _CALL = "the call that was watched"
 
 Meter = Ledger | SampledStacks
@@ -101,13 +102,16 @@ class _Watching:
     def by_lines(self, seconds: float, work: Workload | None) -> Seen:
         """Watch every line of the functions in question."""
         ledger = Ledger(self._gauge, self._puts, self._gones)
+        lines, method = self._lines(ledger)
         try:
-            lines, method = self._lines(ledger)
-            with self._interruptible(), lines:
+            with lines:
+                self._before = ledger.begin()
                 if work is None:
                     self._wait(seconds, ledger)
                 else:
                     self._do(work)
+        except KeyboardInterrupt:
+            self._notes.append(_EARLY)
         finally:
             ledger.close()
         return self._seen(ledger, method, ledger.cpu, is_exact=True)
@@ -116,8 +120,9 @@ class _Watching:
         """Watch the length, and take the stacks of the other threads when it has grown."""
         sampled = SampledStacks(self._gauge, self._puts)
         try:
-            with self._interruptible():
-                sampled.watch(self._until(seconds, sampled))
+            sampled.watch(self._until(seconds, sampled))
+        except KeyboardInterrupt:
+            self._notes.append(_EARLY)
         finally:
             sampled.close()
         method = (
@@ -156,14 +161,6 @@ class _Watching:
             return self._lines(ledger)
         method = f"Exact: sys.monitoring told of every line of {what}, in all threads, and the length was read at each"
         return MonitoredLines(ledger, codes), method
-
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Let Ctrl-C end the watch, with what was seen so far."""
-        try:
-            yield
-        except KeyboardInterrupt:
-            self._notes.append("Ctrl-C ended it early")
 
     def _do(self, work: Workload) -> None:
         """Do the work; what it takes is not ours."""

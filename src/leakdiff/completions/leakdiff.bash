@@ -6,7 +6,7 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_leakdiff_store_subparsers=(info prune export)
-_shtab_leakdiff_subparsers=(check soak demo show diff trend store cause selftest completion)
+_shtab_leakdiff_subparsers=(check soak demo show diff trend store cause render selftest completion)
 
 _shtab_leakdiff_check_option_strings=(-h --help -q --quiet -v --verbose --setup --teardown --rounds --units --warmup --patience --json --baseline --write-baseline --second-opinion)
 _shtab_leakdiff_soak_option_strings=(-h --help -q --quiet -v --verbose --duration --units --rate --concurrency --seed --load --limit --per-day --json)
@@ -19,6 +19,7 @@ _shtab_leakdiff_store_prune_option_strings=(-h --help -q --quiet -v --verbose --
 _shtab_leakdiff_store_export_option_strings=(-h --help -q --quiet -v --verbose --since --deep)
 _shtab_leakdiff_store_option_strings=(-h --help -q --quiet -v --verbose)
 _shtab_leakdiff_cause_option_strings=(-h --help -q --quiet -v --verbose)
+_shtab_leakdiff_render_option_strings=(-h --help -q --quiet -v --verbose --to --output)
 _shtab_leakdiff_selftest_option_strings=(-h --help -q --quiet -v --verbose)
 _shtab_leakdiff_completion_option_strings=(-h --help -q --quiet -v --verbose)
 _shtab_leakdiff_option_strings=(-h --help -q --quiet -v --verbose --version)
@@ -38,14 +39,17 @@ _shtab_leakdiff_store_info_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_leakdiff_store_prune_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_leakdiff_store_export_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_leakdiff_store_export_pos_1_COMPGEN=_shtab_compgen_dirs
+_shtab_leakdiff_render_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_leakdiff_render___output_COMPGEN=_shtab_compgen_files
 
 _shtab_leakdiff_soak___load_choices=(steady ramp burst)
 _shtab_leakdiff_trend___by_choices=(version instance path)
 _shtab_leakdiff_store_pos_0_choices=(info prune export)
 _shtab_leakdiff_cause_pos_0_choices=(unbounded-module-cache unbounded-class-cache unbounded-instance-cache mutable-default closure-grows lru-cache-on-method unbounded-lru-cache listener-never-removed thread-accumulates task-accumulates pending-task pending-future pending-timer pending-greenlet queue-not-drained large-global growing-buffer never-closed exception-kept never-exited thread-local context-variable warning-registry linecache logger-per-name atexit-registry finalize-registry class-in-a-loop uncollectable-cycle threads-never-joined removal-not-always fragmentation native-heap leaked-references only-grows)
+_shtab_leakdiff_render___to_choices=(text html md json sarif dot mermaid svg)
 _shtab_leakdiff_selftest_pos_0_choices=(dict_by_request_id dict_of_str_to_bytes set_of_strings deque_without_maxlen queue_nobody_drains simple_queue_nobody_drains linked_list list_rebuilt conditional_removal asyncio_queue_nobody_drains executor_backlog instance_attribute_list class_attribute_list slots_instance listener_never_removed exceptions_kept instance_cache class_cache signal_receiver done_callbacks exception_raised_again mutable_default_argument closure_variable lru_cache_unbounded cache_on_method closure_cache thread_frame_local generator_local coroutine_local pending_tasks thread_local context_variable thread_local_list futures_pending timers_pending greenlets_pending exit_stack generators_suspended bytearray_growing array_growing bytes_io_growing string_io_growing bytes_replaced_by_larger str_growing_attribute atexit_registry finalize_registry sys_modules_entries classes_kept warning_registry linecache_entries loggers_by_name handlers_on_logger threads_never_joined files_never_closed raw_descriptors thread_timers sockets_never_closed connections_never_closed cursors_never_closed leaked_reference_to_str leaked_reference_to_object malloc_sixteen numpy_object_cycle garbage_saved cycles_with_gc_disabled cycles_frozen cycle_through_datetime fragmentation one_in_a_thousand filling_deque filling_lru_cache filling_queue)
 _shtab_leakdiff_completion_pos_0_choices=(bash zsh fish)
-_shtab_leakdiff_pos_0_choices=(check soak demo show diff trend store cause selftest completion)
+_shtab_leakdiff_pos_0_choices=(check soak demo show diff trend store cause render selftest completion)
 
 _shtab_leakdiff_check__h_nargs=0
 _shtab_leakdiff_check___help_nargs=0
@@ -125,6 +129,12 @@ _shtab_leakdiff_cause__q_nargs=0
 _shtab_leakdiff_cause___quiet_nargs=0
 _shtab_leakdiff_cause__v_nargs=0
 _shtab_leakdiff_cause___verbose_nargs=0
+_shtab_leakdiff_render__h_nargs=0
+_shtab_leakdiff_render___help_nargs=0
+_shtab_leakdiff_render__q_nargs=0
+_shtab_leakdiff_render___quiet_nargs=0
+_shtab_leakdiff_render__v_nargs=0
+_shtab_leakdiff_render___verbose_nargs=0
 _shtab_leakdiff_selftest_pos_0_nargs='*'
 _shtab_leakdiff_selftest__h_nargs=0
 _shtab_leakdiff_selftest___help_nargs=0

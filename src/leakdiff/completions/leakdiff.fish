@@ -66,8 +66,8 @@ function _shtab_leakdiff_using
   test "$_shtab_leakdiff_cmdpath" = "$argv"
 end
 
-set -g _shtab_leakdiff_commands check soak demo show diff trend store 'store info' 'store prune' 'store export' cause selftest completion
-set -g _shtab_leakdiff_opts_with_value --baseline --by --concurrency --duration --json --limit --load --max-age --max-bytes --patience --per-day --rate --rounds --seed --setup --since --teardown --units --warmup
+set -g _shtab_leakdiff_commands check soak demo show diff trend store 'store info' 'store prune' 'store export' cause render selftest completion
+set -g _shtab_leakdiff_opts_with_value --baseline --by --concurrency --duration --json --limit --load --max-age --max-bytes --output --patience --per-day --rate --rounds --seed --setup --since --teardown --to --units --warmup
 
 complete -c leakdiff -e
 complete -c leakdiff -f
@@ -166,6 +166,13 @@ complete -c leakdiff -n '_shtab_leakdiff_using cause' -s h -l help -d 'show this
 complete -c leakdiff -n '_shtab_leakdiff_using cause' -s q -l quiet -d 'print the verdict alone, in one line, and nothing beside the result'
 complete -c leakdiff -n '_shtab_leakdiff_using cause' -s v -l verbose -d 'say on standard error what is being done, and how long it takes'
 complete -c leakdiff -n '_shtab_leakdiff_using cause; and test $_shtab_leakdiff_npos -eq 0' -ka "unbounded-module-cache unbounded-class-cache unbounded-instance-cache mutable-default closure-grows lru-cache-on-method unbounded-lru-cache listener-never-removed thread-accumulates task-accumulates pending-task pending-future pending-timer pending-greenlet queue-not-drained large-global growing-buffer never-closed exception-kept never-exited thread-local context-variable warning-registry linecache logger-per-name atexit-registry finalize-registry class-in-a-loop uncollectable-cycle threads-never-joined removal-not-always fragmentation native-heap leaked-references only-grows" -d 'such as pending-task; all names without one'
+complete -c leakdiff -n '_shtab_leakdiff_using; and test $_shtab_leakdiff_npos -eq 0' -a render -d 'show a saved report in another form: a page, Markdown, SARIF, a picture'
+complete -c leakdiff -n '_shtab_leakdiff_using render' -s h -l help -d 'show this help message and exit'
+complete -c leakdiff -n '_shtab_leakdiff_using render' -s q -l quiet -d 'print the verdict alone, in one line, and nothing beside the result'
+complete -c leakdiff -n '_shtab_leakdiff_using render' -s v -l verbose -d 'say on standard error what is being done, and how long it takes'
+complete -c leakdiff -n '_shtab_leakdiff_using render' -l to -xka "text html md json sarif dot mermaid svg" -d 'text, html, md, json, sarif, dot, mermaid, svg (default: what the ending of --output names, else text)'
+complete -c leakdiff -n '_shtab_leakdiff_using render' -l output -xka "(__fish_complete_path (commandline -ct))" -d 'where to (default: standard output)'
+complete -c leakdiff -n '_shtab_leakdiff_using render; and test $_shtab_leakdiff_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'what --json wrote (- for standard input)'
 complete -c leakdiff -n '_shtab_leakdiff_using; and test $_shtab_leakdiff_npos -eq 0' -a selftest -d 'plant a leak of every kind, and a clean twin, and judge them'
 complete -c leakdiff -n '_shtab_leakdiff_using selftest' -s h -l help -d 'show this help message and exit'
 complete -c leakdiff -n '_shtab_leakdiff_using selftest' -s q -l quiet -d 'print the verdict alone, in one line, and nothing beside the result'

@@ -15,6 +15,7 @@ _shtab_leakdiff_commands() {
     completion:'print what makes a shell complete leakdiff'
     demo:'find the two leaks of a small ride-matching service'
     diff:'show what changed between two snapshots'
+    render:'show a saved report in another form: a page, Markdown, SARIF, a picture'
     selftest:'plant a leak of every kind, and a clean twin, and judge them'
     show:'show a snapshot that was saved to a file'
     soak:'run a mix of scenarios and report what leaks, and by which'
@@ -108,6 +109,18 @@ _shtab_leakdiff_diff_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_leakdiff_diff_defaults_added=0
+
+_shtab_leakdiff_render_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {-q,--quiet}"[print the verdict alone, in one line, and nothing beside the result]"
+  {-v,--verbose}"[say on standard error what is being done, and how long it takes]"
+  "--to[text, html, md, json, sarif, dot, mermaid, svg (default\: what the ending of --output names, else text)]:FORMAT:(text html md json sarif dot mermaid svg)"
+  "--output[where to (default\: standard output)]:FILE:_files"
+  ":what --json wrote (- for standard input):_files"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_leakdiff_render_defaults_added=0
 
 _shtab_leakdiff_selftest_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -232,6 +245,7 @@ _shtab_leakdiff() {
         completion) _arguments -C -s $_shtab_leakdiff_completion_options ;;
         demo) _arguments -C -s $_shtab_leakdiff_demo_options ;;
         diff) _arguments -C -s $_shtab_leakdiff_diff_options ;;
+        render) _arguments -C -s $_shtab_leakdiff_render_options ;;
         selftest) _arguments -C -s $_shtab_leakdiff_selftest_options ;;
         show) _arguments -C -s $_shtab_leakdiff_show_options ;;
         soak) _arguments -C -s $_shtab_leakdiff_soak_options ;;

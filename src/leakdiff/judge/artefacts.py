@@ -315,7 +315,7 @@ def artefact_of(finding: Finding, python: tuple[int, int]) -> Artefact | None:
 _NAMES_BY_IPYTHON: Final = Artefact(
     "ipython-names",
     r"__main__|linecache\.cache",
-    "IPython keeps every result and input under a name such as _12 and _i12, and the source of every cell in linecache",
+    "IPython keeps every result in Out and under a name such as _12, and every input in In, as _i12 and in linecache",
     _OUT_REMEDY,
 )
 _OUT: Final = "__main__._oh"

@@ -20,7 +20,7 @@ class Showing:
     __slots__ = ()
 
     def __rich_repr__(self) -> Iterator[Any]:
-        """Yield what ``rich.pretty`` shows: a line for each member of a sequence, or for each field that says something."""
+        """Yield what ``rich.pretty`` shows: members of a sequence, or the fields that say something, a line each."""
         if isinstance(self, tuple):
             yield from (Shown(repr(member)) for member in self[:_MOST_MEMBERS])
             if len(self) > _MOST_MEMBERS:

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from leakdiff.model.heap import Site
+from leakdiff.model.one_line import one_line
 from leakdiff.model.shown import Shown
 
 _SPARKS = 40  # characters that a drawing is wide
@@ -26,6 +27,8 @@ class Reading:
     utc: float
     length: int | None
     is_other: bool = False
+
+    __repr__ = one_line
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the moment and the length: ``for utc, length in track.readings``."""
@@ -131,6 +134,8 @@ class WatchCost:
 
     cpu_seconds: float = 0.0
     events: int = 0
+
+    __repr__ = one_line
 
 
 @attrs.frozen

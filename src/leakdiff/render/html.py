@@ -132,7 +132,7 @@ def _pictures(finding: Finding) -> list[tuple[str, int, str]]:
 
     picture = attrs.evolve(picture_of(finding), title="")
     drawn = [("Who holds it: the way from the root down to what grows", svg_text(picture, use_graphviz=False))]
-    if len(tiles := tiles_of(finding)) > 1:
+    if len(tiles := tiles_of(finding)) > 1 or any(tile.within for tile in tiles):
         drawn.append(("What lies under the owner, by type", treemap_svg(tiles)))
     return [(said, _least_width(svg), svg) for said, svg in drawn]
 

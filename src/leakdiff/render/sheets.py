@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from leakdiff.model.alive import Alive, Holders, InstanceOwners
 from leakdiff.model.diff import Change, Changes, Diff
 from leakdiff.model.entries import Entries, Entry
 from leakdiff.model.named import Named
@@ -20,6 +21,7 @@ from leakdiff.model.signals import rate_text
 from leakdiff.model.snapshot import Owners, OwnerSize, Sites, Snapshot, Types
 from leakdiff.model.soak import SoakReport
 from leakdiff.model.trend import OwnerTrends, Trend
+from leakdiff.render import alive as alive_text
 from leakdiff.render.plain import size
 from leakdiff.render.text import claim, headline, rows, short_path, title, told
 from leakdiff.render.trends import per_day, trend_headline
@@ -127,6 +129,26 @@ def _opinion(opinion: SecondOpinion) -> Iterator[Sheet]:
     name = f"second opinion on {opinion.verdict}, {opinion.units:,} {opinion.unit}s for each"
     shown = tuple((each.sighting.peer, str(each.stance), each.because) for each in opinion)
     yield Sheet(name, ("peer", "", "because"), shown)
+
+
+# -- who keeps something alive ----------------------------------------------------------------------
+
+
+def _alive(alive: Alive) -> Iterator[Sheet]:
+    yield Sheet(alive_text.claim(alive), (), tuple(alive_text.rows(alive)))
+
+
+def _holders(holders: Holders) -> Iterator[Sheet]:
+    shown = tuple((held.where, held.type, f"{held.references:,}", held.whose) for held in holders[:_MOST_ROWS])
+    heads = ("held at", "by", "references", "whose") if shown else ()
+    yield Sheet(f"{len(holders):,} holders", heads, shown, frozenset({2}), _left_out(len(holders)))
+
+
+def _instance_owners(owners: InstanceOwners) -> Iterator[Sheet]:
+    shown = tuple((f"{one.count:,}", f"{one.share:.1%}", one.path, one.type) for one in owners[:_MOST_ROWS])
+    heads = ("instances", "share", "path", "type") if shown else ()
+    notes = _left_out(len(owners)) or (() if shown else (owners.note,))
+    yield Sheet(f"{len(owners):,} owners of instances", heads, shown, frozenset({0, 1}), notes)
 
 
 # -- snapshots and diffs ---------------------------------------------------------------------------
@@ -245,6 +267,9 @@ _MAKERS: dict[type, Callable[[Any], Iterable[Sheet]]] = {
     Findings: _findings,
     Finding: _finding,
     SecondOpinion: _opinion,
+    Alive: _alive,
+    Holders: _holders,
+    InstanceOwners: _instance_owners,
     Snapshot: _snapshot,
     Owners: _owners,
     Types: _types,

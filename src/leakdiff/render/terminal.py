@@ -11,6 +11,7 @@ NARROWEST, WIDEST = 40, 200
 _USUAL = 80  # columns of what cannot say how wide it is
 
 _LABEL = re.compile(r"  [a-z]+(?: {2,}|$)")  # what a row begins with: "  owner  "
+_HEADLINE = re.compile(r"leakdiff: (?:[A-Z]{4,}  )?")
 _LOOSE = 2  # further columns by which what is wrapped stands to the right
 _GAP = re.compile(r"( {2,})")
 _VERDICT = re.compile(r"leakdiff: ([A-Z]{4,})(?=  )")
@@ -129,11 +130,10 @@ def _folded(line: str, width: int) -> Iterator[str]:
     if columns_of(line) <= width:
         yield line
         return
-    hang = " " * min(_indent(line) + _LOOSE, width // 3)
-    now = ""
-    for gap, piece in _pieces(line, width - len(hang)):
-        ahead = columns_of(now) + len(gap)
-        if ahead <= len(hang) or ahead + columns_of(piece) <= width:
+    start, hang = _beginning(line, width)
+    now = start
+    for gap, piece in _pieces(line[len(start) :], width - columns_of(start), width - len(hang)):
+        if now == start or columns_of(now) + len(gap) + columns_of(piece) <= width:
             now += gap + piece
         else:
             yield now
@@ -141,20 +141,24 @@ def _folded(line: str, width: int) -> Iterator[str]:
     yield now
 
 
-def _indent(line: str) -> int:
+def _beginning(line: str, width: int) -> tuple[str, str]:
+    """Return what stays before the first word, and what stands before all that follows below."""
+    if headline := _HEADLINE.match(line):
+        return headline[0], " " * _LOOSE
     label = _LABEL.match(line)
-    return len(label[0]) if label else len(line) - len(line.lstrip(" "))
+    start = label[0] if label else line[: len(line) - len(line.lstrip(" "))]
+    return start, " " * min(len(start) + _LOOSE, width // 3)
 
 
-def _pieces(line: str, room: int) -> Iterator[tuple[str, str]]:
-    """Split a line into columns, and those that have no room into words, each with the space before it."""
-    parts = ["", *_GAP.split(line)]
-    for gap, column in zip(parts[::2], parts[1::2], strict=True):
-        if columns_of(column) <= room:
+def _pieces(text: str, first_room: int, room: int) -> Iterator[tuple[str, str]]:
+    """Split a text into columns, and those that have no room into words, each with the space before it."""
+    parts = ["", *_GAP.split(text)]
+    for number, (gap, column) in enumerate(zip(parts[::2], parts[1::2], strict=True)):
+        if columns_of(column) <= (room if number else first_room):
             yield gap, column
             continue
-        for number, word in enumerate(column.split(" ")):
-            yield (" " if number else gap), word
+        for position, word in enumerate(column.split(" ")):
+            yield (" " if position else gap), word
 
 
 # -- colour ----------------------------------------------------------------------------------------

@@ -135,6 +135,9 @@ def _finding(of: Fields, graph_of: GraphMaker) -> Finding:
     path = of.values("path", _step)
     if not path:
         raise Malformed("a finding has no path", _WHOLE)
+    depth = of.whole("depth", _depth(path, owner_type if owner is not None else ""), least=1)
+    if depth > len(path):
+        raise Malformed("a finding's depth is more than its path has steps", _WHOLE)
     return Finding(
         verdict=of.choice("verdict", Verdict),
         because=of.text("because"),
@@ -143,7 +146,7 @@ def _finding(of: Fields, graph_of: GraphMaker) -> Finding:
         owner_type=owner_type,
         length=of.whole("entries", 0),
         path=path,
-        depth=of.whole("depth", _depth(path, owner_type if owner is not None else ""), least=1),
+        depth=depth,
         types=of.values("types", _type),
         key_shape=of.text("key_shape", None),
         sites=of.values("sites", _site),

@@ -18,6 +18,7 @@ from leakdiff.render.text import claim
 MOST = 40  # nodes of a picture that a person still reads
 _LONGEST_WAY = 8  # steps down to the owner; of more, those in the middle are left out
 _FIRST_STEPS = 3
+NAMELESS = "(no name)"
 
 
 def picture_of(finding: Finding, most: int = MOST) -> Picture:
@@ -33,8 +34,15 @@ def picture_of(finding: Finding, most: int = MOST) -> Picture:
     _draw_tail(sheet, finding, way[-1] if way else None)
     if not finding.graph and way:
         _draw_names(sheet, finding, way[-1])
-    title = f"{finding.verdict} {claim(finding)} [{finding.fingerprint}]"
-    return fewer(_whole(sheet.picture(bounded(title))), most)
+    return fewer(_whole(sheet.picture(_title(finding))), most)
+
+
+def _title(finding: Finding) -> str:
+    """Return what the finding says; names of megabytes are cut before."""
+    owner = None if finding.owner is None else bounded(finding.owner)
+    first = tuple(attrs.evolve(growth, name=bounded(growth.name)) for growth in finding.types[:1])
+    short = attrs.evolve(finding, owner=owner, types=first)
+    return bounded(f"{finding.verdict} {claim(short)} [{finding.fingerprint}]")
 
 
 def picture_of_graph(graph: nx.DiGraph[Any], title: str = "", most: int = MOST) -> Picture:
@@ -77,7 +85,7 @@ class _Sheet:
     def node(self, key: Hashable, kind: str, said: str, **known: Any) -> None:
         """Add a node, under a name of our own: the program's could be anything."""
         note = bounded(known.pop("note", ""))
-        self.nodes[key] = Node(f"n{len(self.nodes)}", kind, bounded(said), note=note, **known)
+        self.nodes[key] = Node(f"n{len(self.nodes)}", kind, bounded(said) or NAMELESS, note=note, **known)
 
     def edge(self, source: Hashable, target: Hashable, label: str = "", count: int | None = None) -> None:
         """Add an edge; one from a node to itself becomes part of what is said of the node."""

@@ -28,8 +28,7 @@ def spark(values: Sequence[float], width: int = 24, *, ascii: bool = False) -> s
     means = [_mean(known, at, min(width, len(known))) for at in range(min(width, len(known)))]
     if not means:
         return ""
-    low, span = min(means), _span(means)
-    return "".join(marks[min(len(marks) - 1, int((mean - low) / span * len(marks)))] for mean in means)
+    return "".join(marks[min(len(marks) - 1, int(share * len(marks)))] for share in _heights(means))
 
 
 def _mean(values: Sequence[float], at: int, of: int) -> float:
@@ -37,10 +36,13 @@ def _mean(values: Sequence[float], at: int, of: int) -> float:
     return math.fsum(value / len(part) for value in part)
 
 
-def _span(values: Sequence[float]) -> float:
-    """Return what the whole height stands for."""
-    low, high = min(values), max(values)
-    return max(high - low, _LEAST_SPAN * max(abs(low), abs(high))) or 1.0
+def _heights(values: Sequence[float]) -> list[float]:
+    """Return how far up each value is, from 0 to 1; they are made small first: the largest cannot be subtracted."""
+    _, power = math.frexp(max(map(abs, values)))
+    small = [math.ldexp(value, -power) for value in values]
+    low, high = min(small), max(small)
+    span = max(high - low, _LEAST_SPAN * max(abs(low), abs(high))) or 1.0
+    return [(value - low) / span for value in small]
 
 
 def spark_svg(points: Sequence[tuple[float, float]], said: str) -> str:
@@ -78,12 +80,12 @@ def _thinned(points: Sequence[tuple[float, float]]) -> Sequence[tuple[float, flo
 
 
 def _placed(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Bring points to the size of the drawing; a single one becomes a line."""
+    """Bring points to the size of the drawing; what has no length becomes a level line."""
     if not points:
         return []
-    if points[0][0] == points[-1][0]:
-        points = [points[-1], (points[-1][0] + 1, points[-1][1])]
-    first, last = points[0][0], points[-1][0]
-    low, span = min(y for _, y in points), _span([y for _, y in points])
-    right, up = _WIDTH - 2 * _MARGIN, _HEIGHT - 2 * _MARGIN
-    return [(_MARGIN + right * (x - first) / (last - first), _MARGIN + up * (1 - (y - low) / span)) for x, y in points]
+    half, right = points[-1][0] / 2 - points[0][0] / 2, _WIDTH - 2 * _MARGIN
+    if half <= 0:
+        return [(_MARGIN, _HEIGHT - _MARGIN), (_WIDTH - _MARGIN, _HEIGHT - _MARGIN)]
+    across = [_MARGIN + right * ((x / 2 - points[0][0] / 2) / half) for x, _ in points]
+    heights = _heights([y for _, y in points])
+    return [(x, _HEIGHT - _MARGIN - (_HEIGHT - 2 * _MARGIN) * up) for x, up in zip(across, heights, strict=True)]

@@ -116,4 +116,5 @@ def _label(arrow: Arrow) -> str:
     ground = (
         f'<rect {area("ground")} x="{number(x - wide / 2)}" y="{number(y - 7)}" width="{number(wide)}" height="14"/>'
     )
-    return ground + soft_text(x, y + 3.5, arrow.label, ' font-size="10" text-anchor="middle"')
+    said = soft_text(x, y + 3.5, arrow.label, ' font-size="10" text-anchor="middle"')
+    return f"<g>{tooltip(arrow.edge.said)}{ground}{said}</g>"

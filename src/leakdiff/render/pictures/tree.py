@@ -97,7 +97,7 @@ class _Tree:
     def lines(self) -> Iterator[str]:
         """Yield the lines of the tree."""
         for top in self._tops:
-            yield self._said(top, "", "")
+            yield from self._told(top, "", "", "")
             yield from self._under(top.name, "")
 
     def _under(self, name: str, indent: str) -> Iterator[str]:
@@ -105,11 +105,12 @@ class _Tree:
         for number, edge in enumerate(edges):
             is_last = number == len(edges) - 1
             node = self._nodes[edge.target]
+            below = indent + (" " if is_last else self._strokes.down) + " " * (self._edge - 1)
             is_here = self._parents[edge.target] is edge
-            yield self._said(node, self._branch(indent, is_last=is_last), self._label(edge), is_here=is_here)
+            said = self._branch(indent, is_last=is_last), below, self._label(edge)
+            yield from self._told(node, *said, is_here=is_here)
             if is_here:
-                down = (" " if is_last else self._strokes.down) + " " * (self._edge - 1)
-                yield from self._under(node.name, indent + down)
+                yield from self._under(node.name, below)
 
     def _branch(self, indent: str, *, is_last: bool) -> str:
         corner = self._strokes.last if is_last else self._strokes.fork
@@ -119,10 +120,15 @@ class _Tree:
     def _label(self, edge: Edge) -> str:
         return clipped(self._strokes.drawn(edge.said), _LABEL, self._strokes.cut)
 
-    def _said(self, node: Node, branch: str, label: str, *, is_here: bool = True) -> str:
-        """Return one line; where there is little room the name is cut, and not what stands beside it."""
+    def _told(self, node: Node, branch: str, below: str, label: str, *, is_here: bool = True) -> Iterator[str]:
+        """Yield what is said of a node: in one line, and what is too much for that in a second."""
         note = self._strokes.drawn(node.note) if is_here else f"{self._strokes.above} is in this tree already"
         before = branch + (f"{label}: " if label else "")
-        room = self._width - columns(before) - (columns(note) + 2 if note else 0)
-        name = clipped(self._strokes.drawn(node.said), max(_LEAST_TEXT // 2, min(_NAME, room)), self._strokes.cut)
-        return f"{before}{name}" + (f"  {note}" if note else "")
+        name, room = self._strokes.drawn(node.said), self._width - columns(before)
+        beside = room - columns(note) - 2
+        is_short = not note or beside >= min(_NAME, columns(name))
+        cut = clipped(name, min(_NAME, beside if note and is_short else room), self._strokes.cut)
+        yield f"{before}{cut}" + (f"  {note}" if note and is_short else "")
+        if not is_short:
+            has_more = is_here and self._below.get(node.name)
+            yield f"{below}{self._strokes.down if has_more else ' '}  {note}"

@@ -226,16 +226,18 @@ def bars_text(tiles: Sequence[Tile], title: str = "", width: int = 100, *, ascii
         width: Columns at most, 40 or more.
         ascii: Draw with ASCII characters alone.
     """
-    rows = list(_rows(tiles, 0))
+    strokes = ascii_only if ascii else str
+    cut = "..." if ascii else "…"
+    rows = [(strokes(said), total) for said, total in _rows(tiles, 0)]
     name = min(max((columns(said) for said, _ in rows), default=0), width // 2)
     bar = max(4, min(30, width - name - 14))
     largest = max((total for _, total in rows), default=0) or 1
-    lines = [*wrapped(bounded(title), width), ""] if title else []
+    lines = [*wrapped(strokes(bounded(title)), width), ""] if title else []
     for said, total in rows:
-        short = clipped(said, name)
+        short = clipped(said, name, cut)
         drawn = _bar(total / largest, bar, ascii=ascii)
         lines.append(f"{short}{' ' * (name - columns(short))}  {drawn}  {size(total):>9}".rstrip())
-    return "\n".join(clipped(ascii_only(line) if ascii else line, width) for line in lines)
+    return "\n".join(clipped(line, width, cut) for line in lines)
 
 
 def _rows(tiles: Sequence[Tile], depth: int) -> Iterator[tuple[str, int]]:
