@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from leakdiff.model.report import Report
     from leakdiff.targets import Target
 
+_PORT = 8321  # of the demo's debug endpoint
 _DEMO = "leakdiff demo"  # with and without --fixed: so that what was mended is FIXED
 _SHOWN_KNOBS = ("rounds", "units", "warmup", "patience")
 _EXITS = "0 clean or KNOWN to the baseline, 1 leak or native leak, 2 trouble or inconclusive"
@@ -69,11 +70,20 @@ def add_demo_command(commands: Any) -> None:
             ("leakdiff demo", "Find both leaks."),
             ("leakdiff demo --quiet", "Find them, and say so in one line."),
             ("leakdiff demo --fixed", "Find none where both are mended."),
+            ("leakdiff demo --serve", "Run it with its debug endpoint, to look at it in a browser or by curl."),
         ),
         exits=_EXITS,
         page="tutorials/check",
     )
     demo.add_argument("--fixed", action="store_true", help="run the service with both leaks fixed")
+    demo.add_argument(
+        "--serve",
+        type=int,
+        nargs="?",
+        const=_PORT,
+        metavar="PORT",
+        help=f"check nothing, but run the service with its debug endpoint until Ctrl-C (port: {_PORT})",
+    )
     _add_common(demo)
 
 
@@ -117,6 +127,12 @@ def _run_check(parsed: argparse.Namespace) -> int:
 
 def _run_demo(parsed: argparse.Namespace) -> int:
     from leakdiff import demo
+
+    if parsed.serve is not None:
+        from leakdiff.demo.serving import serve
+
+        serve(parsed.serve)
+        return CLEAN
     from leakdiff.session import check
     from leakdiff.targets import find_target
 
