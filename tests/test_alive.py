@@ -72,7 +72,7 @@ def test_an_object_is_told_row_by_row() -> None:
         "  cycle  itself.driver.parent     app.Child     1 reference; reached through the object only: "
         "does not keep it alive\n"
         "  count  3 references: 3 of them seen\n"
-        "  would  it goes when app._inflight[*] and the caller as well let go"
+        "  would  it goes when app._inflight[*] and the caller let go"
     )
 
 

@@ -150,3 +150,13 @@ def test_spark_svg_stays_within_its_frame(points: list[tuple[float, float]]) -> 
     assert root.findtext(f"{SVG}title") == "entries over units"
     assert all(0 <= x <= 120 and 0 <= y <= 24 for x, y in drawn)
     assert len(drawn) <= 250
+
+
+def test_a_name_that_does_not_fit_loses_its_modules_first() -> None:
+    """The last part of a type's name is what tells; less than six columns of that would tell nothing."""
+    tiles = [Tile("app.services.matching.Type1", 900, 1), *(Tile(f"app.services.Ty{n}", 30, 1) for n in range(30))]
+    root = ET.fromstring(treemap_svg(tiles))  # noqa: S314 - it is ours
+    shown = [text.text for text in root.iter(f"{SVG}text")]
+
+    assert shown[:2] == ["app.services.matching.Type1", "900 B"]
+    assert set(shown[2:]) == {"30 B", *(f"Ty{n}" for n in range(30))}

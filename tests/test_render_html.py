@@ -23,7 +23,7 @@ from paper import FULL, REPORT
 from strategies import reports
 from test_render_text import C_HEAP, CAUSE, CODE, INFLIGHT, report_of
 
-FEW = settings(max_examples=20)  # a page takes 30 ms, and what may stand in it is drawn from little
+FEW = settings(max_examples=12)  # a page takes 30 ms, and what may stand in it is drawn from little
 VOID = ("meta", "link")
 XMLNS = 'xmlns="http://www.w3.org/2000/svg"'  # a name, and no address that anybody opens
 TAGS = "html head meta title style body main h1 h2 h3 section span code dl div dt dd figure svg polyline figcaption p "

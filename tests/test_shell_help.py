@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 import shutil
 import subprocess
 import sys
@@ -131,6 +132,7 @@ def test_a_width_that_is_none_is_not_taken_at_its_word(
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what the examples name: a workload, scenarios, snapshots, a store and a report."""
     monkeypatch.chdir(tmp_path)
+    write_module(tmp_path, "kept = []\n\n\ndef step():\n    kept.append([1])\n", "leaky.py")
     write_module(tmp_path, "def step():\n    pass\n\n\nhandle = step\n", "work.py")
     write_module(
         tmp_path, "import leakdiff\n\nscenarios = [leakdiff.Scenario(lambda: None, name='n')]\n", "scenarios.py"
@@ -152,15 +154,16 @@ EXAMPLES = [pytest.param(each, id=each.prog.replace(" ", "-")) for each in PARSE
 
 @pytest.mark.skipif(not BASH, reason="bash is not installed: apt-get install bash")
 @pytest.mark.parametrize("parser", EXAMPLES)
-def test_the_examples_work_as_typed(parser: Parser, desk: Path) -> None:
+def test_the_examples_work_as_typed(parser: Parser, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In a folder that has the files they name, a shell runs each; what it says is no trouble with the command."""
     if parser.prog == "leakdiff render":
-        run(desk, "leakdiff check leakdiff.demo.matching:step --units 29 --patience 0.05 --json report.json")
+        run(desk, "leakdiff check leaky.py --units 29 --patience 0.05 --json report.json")
     for command, _ in parser.examples:
-        ended = run(desk, command.replace("--units 1009", "--units 101"))
+        is_plain = parser.prog != "leakdiff check" and not set("|>$") & set(command)
+        ended = here(command, capsys) if is_plain else run(desk, command)
 
         assert "Traceback" not in ended.stderr, command
-        assert not ended.stderr or "[" not in ended.stderr, ended.stderr
+        assert "]\n" not in ended.stderr, command
         assert ended.returncode in (CLEAN, LEAKS) or "INCONCLUSIVE" in ended.stdout, command
 
 
@@ -171,6 +174,12 @@ def test_the_examples_that_take_long_are_understood(prog: str) -> None:
 
     for command, _ in examples:
         assert callable(make_parser().parse_args(command.split()[1:]).run)
+
+
+def here(command: str, capsys: pytest.CaptureFixture[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command that needs no shell in this process, which is quicker."""
+    status = main(shlex.split(command)[1:])
+    return subprocess.CompletedProcess(command, status, *capsys.readouterr())
 
 
 def run(folder: Path, command: str) -> subprocess.CompletedProcess[str]:

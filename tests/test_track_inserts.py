@@ -315,6 +315,27 @@ print(json.dumps(told(leakdiff.who_adds("__main__.kept", step=fill))))
     assert ([count for _, count in seen["puts"].items()], seen["untold"]) == ([[9, 9]], 0)
 
 
+def test_what_a_callback_takes_out_is_counted() -> None:
+    """A task's callback in C removes it: no line does, which is said."""
+    seen = watched("""
+import asyncio
+tasks = set()
+async def serve():
+    for _ in range(9):
+        task = asyncio.create_task(asyncio.sleep(0))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+    await asyncio.sleep(0.01)
+print(json.dumps(told(leakdiff.who_adds("__main__.tasks", step=serve))))
+""")
+
+    assert list(seen["puts"].values()) == [[9, 9]]
+    assert seen["line"].endswith("9 put in, from 1 place, and 9 taken out")
+    assert seen["notes"] == [
+        "of 9 entries it is not known who took them out: a callback, C code, or lines that the source does not show"
+    ]
+
+
 def test_a_queue_is_watched_inside() -> None:
     """The line of the standard library puts; the program's own line stands above it."""
     seen = watched("""

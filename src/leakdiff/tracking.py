@@ -261,6 +261,7 @@ def _told(seen: Seen, code: Code, prepared: float) -> WhoAdds:
         stacks=puts[:_MOST_STACKS],
         removals=gones[:_MOST_STACKS],
         untold=booked.untold + _beyond(puts),
+        lost=booked.lost + _beyond(gones),
         method=f"{seen.method}. {_COUNTED}.",
         cost=WatchCost(prepared + seen.cpu + time.thread_time() - began, booked.events),
         not_seen=(*((f"of the source: {code.missing}",) if code.missing else ()), *seen.not_seen),

@@ -41,7 +41,8 @@ def classes_named(name: str) -> tuple[type, ...]:
     by_name: dict[str, list[type]] = {}
     for cls in every_class():
         by_name.setdefault(type_name(cls), []).append(cls)
-    ending = [name] if name in by_name else sorted(known for known in by_name if known.endswith(f".{name}"))
+    end = f".{name}"
+    ending = [name] if name in by_name else sorted(known for known in by_name if known.endswith(end))
     if len(ending) == 1:
         return tuple(by_name[ending[0]])
     if ending:

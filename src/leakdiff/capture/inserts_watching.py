@@ -218,6 +218,13 @@ class _Watching:
         if booked.untold:
             who_else = self._who_else(is_exact=is_exact)
             yield f"of {_entries(booked.untold)} it is not known who put them in: {who_else}"
+        if booked.lost:
+            who = (
+                "a callback, C code, or lines that the source does not show"
+                if is_exact
+                else "stacks are taken of those that put"
+            )
+            yield f"of {_entries(booked.lost)} it is not known who took them out: {who}"
         if booked.contested:
             yield (
                 f"whose {_entries(booked.contested)} were was told by what the lines had done before: two threads had "

@@ -10,7 +10,7 @@ _shtab_leakdiff_subparsers=(check soak demo show diff trend store cause render s
 
 _shtab_leakdiff_check_option_strings=(-h --help -q --quiet -v --verbose --setup --teardown --rounds --units --warmup --patience --json --baseline --write-baseline --second-opinion)
 _shtab_leakdiff_soak_option_strings=(-h --help -q --quiet -v --verbose --duration --units --rate --concurrency --seed --load --limit --per-day --json)
-_shtab_leakdiff_demo_option_strings=(-h --help -q --quiet -v --verbose --fixed --json --baseline --write-baseline --second-opinion)
+_shtab_leakdiff_demo_option_strings=(-h --help -q --quiet -v --verbose --fixed --serve --json --baseline --write-baseline --second-opinion)
 _shtab_leakdiff_show_option_strings=(-h --help -q --quiet -v --verbose --json)
 _shtab_leakdiff_diff_option_strings=(-h --help -q --quiet -v --verbose --json)
 _shtab_leakdiff_trend_option_strings=(-h --help -q --quiet -v --verbose --since --by --json)
@@ -72,6 +72,7 @@ _shtab_leakdiff_demo___quiet_nargs=0
 _shtab_leakdiff_demo__v_nargs=0
 _shtab_leakdiff_demo___verbose_nargs=0
 _shtab_leakdiff_demo___fixed_nargs=0
+_shtab_leakdiff_demo___serve_nargs='?'
 _shtab_leakdiff_demo___write_baseline_nargs=0
 _shtab_leakdiff_demo___second_opinion_nargs=0
 _shtab_leakdiff_show__h_nargs=0

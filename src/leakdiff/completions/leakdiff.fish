@@ -67,7 +67,7 @@ function _shtab_leakdiff_using
 end
 
 set -g _shtab_leakdiff_commands check soak demo show diff trend store 'store info' 'store prune' 'store export' cause render selftest completion
-set -g _shtab_leakdiff_opts_with_value --baseline --by --concurrency --duration --json --limit --load --max-age --max-bytes --output --patience --per-day --rate --rounds --seed --setup --since --teardown --to --units --warmup
+set -g _shtab_leakdiff_opts_with_value --baseline --by --concurrency --duration --json --limit --load --max-age --max-bytes --output --patience --per-day --rate --rounds --seed --serve --setup --since --teardown --to --units --warmup
 
 complete -c leakdiff -e
 complete -c leakdiff -f
@@ -110,6 +110,7 @@ complete -c leakdiff -n '_shtab_leakdiff_using demo' -s h -l help -d 'show this 
 complete -c leakdiff -n '_shtab_leakdiff_using demo' -s q -l quiet -d 'print the verdict alone, in one line, and nothing beside the result'
 complete -c leakdiff -n '_shtab_leakdiff_using demo' -s v -l verbose -d 'say on standard error what is being done, and how long it takes'
 complete -c leakdiff -n '_shtab_leakdiff_using demo' -l fixed -d 'run the service with both leaks fixed'
+complete -c leakdiff -n '_shtab_leakdiff_using demo' -l serve -x -d 'check nothing, but run the service with its debug endpoint until Ctrl-C (port: 8321)'
 complete -c leakdiff -n '_shtab_leakdiff_using demo' -l json -xka "(__fish_complete_path (commandline -ct))" -d 'also write the report as JSON (- for standard output)'
 complete -c leakdiff -n '_shtab_leakdiff_using demo' -l baseline -xka "(__fish_complete_path (commandline -ct))" -d 'a file of known leaks: only a NEW one ends with 1'
 complete -c leakdiff -n '_shtab_leakdiff_using demo' -l write-baseline -d 'write what leaks into the file of --baseline'

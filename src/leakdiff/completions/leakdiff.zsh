@@ -89,6 +89,7 @@ _shtab_leakdiff_demo_options=(
   {-q,--quiet}"[print the verdict alone, in one line, and nothing beside the result]"
   {-v,--verbose}"[say on standard error what is being done, and how long it takes]"
   "--fixed[run the service with both leaks fixed]"
+  "--serve[check nothing, but run the service with its debug endpoint until Ctrl-C (port\: 8321)]:PORT:"
   "--json[also write the report as JSON (- for standard output)]:PATH:_files"
   "--baseline[a file of known leaks\: only a NEW one ends with 1]:PATH:_files"
   "--write-baseline[write what leaks into the file of --baseline]"

@@ -151,6 +151,7 @@ class WhoAdds:
         stacks: Call stacks that put entries in, those that put most first.
         removals: Call stacks that took entries out.
         untold: Entries that were put in by nobody who could be named.
+        lost: Entries that were taken out by nobody who could be named.
         method: How it was found out, in a sentence.
         cost: What that cost.
         not_seen: What could not be seen, in sentences.
@@ -168,6 +169,7 @@ class WhoAdds:
     method: str
     cost: WatchCost
     not_seen: tuple[str, ...] = ()
+    lost: int = 0
     is_exact: bool = True
 
     @property
@@ -178,7 +180,7 @@ class WhoAdds:
     @property
     def removed(self) -> int:
         """Entries that were seen to be taken out."""
-        return sum(one.entries for one in self.removals)
+        return sum(one.entries for one in self.removals) + self.lost
 
     @property
     def places(self) -> tuple[Site, ...]:

@@ -55,7 +55,8 @@ def claim(alive: Alive) -> str:
         return _claim_without_holder(alive, name)
     if _programs(alive) > 1:
         return f"{name} is held by {_programs(alive):,} objects, {_name(own[0].owner)} the nearest"
-    return f"{name} is held by {_name(own[0].owner)} {'and what Python cannot see' if alive.unexplained else 'alone'}"
+    beyond = [f"and {what}" for what in _beyond(alive)]
+    return f"{name} is held by {_name(own[0].owner)} {' '.join(beyond) or 'alone'}"
 
 
 def _claim_without_holder(alive: Alive, name: str) -> str:
@@ -146,21 +147,24 @@ def _counted(alive: Alive) -> str:
 
 
 def _would(alive: Alive) -> str:
-    """Say what would have to let go for the object to be freed: of what was found, and no more."""
+    """Say what would have to let go for the object to be freed: all that was found, and no more."""
     own, asking = _of(alive, Whose.PROGRAM), _asking(alive)
     if alive.permanent or alive.notes or not (own or asking):
         return ""
-    asked = f"{_listed(dict.fromkeys(map(_whose, asking)))} as well" if asking else ""
-    unseen = "what Python cannot see" if alive.unexplained or alive.instances else ""
-    others = [other for other in (asked, unseen) if other]
-    who = _name(own[0].where) if len(own) == 1 else f"all {_programs(alive):,}"
-    if not own:
-        return (
-            f"it goes when {_listed(dict.fromkeys(map(_whose, asking)))} lets go{f', and {unseen}' if unseen else ''}"
-        )
-    if others:
-        return f"it goes when {who} and {' and '.join(others)} let go"
-    return f"it goes when {who} {'lets' if len(own) == 1 else 'let'} go"
+    who = [_name(own[0].where)] if len(own) == 1 else [f"all {_programs(alive):,}"] if own else []
+    who += dict.fromkeys(map(_whose, asking))
+    who += _beyond(alive)
+    return f"it goes when {_listed(who)} {'lets' if len(who) == 1 and len(own) < 2 else 'let'} go"
+
+
+def _beyond(alive: Alive) -> list[str]:
+    """Return what else keeps it that is no holder on a path."""
+    found = {
+        "its instances": alive.instances,
+        "what no root reaches": len(_of(alive, Whose.UNREACHED)),
+        "what Python cannot see": alive.unexplained,
+    }
+    return [what for what, count in found.items() if count]
 
 
 def path_text(path: Sequence[Step], end: str) -> str:
@@ -229,7 +233,8 @@ def _whose(holder: Holder) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return " and ".join(names)
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _name(text: str) -> str:

@@ -11,10 +11,10 @@ NARROWEST, WIDEST = 40, 200
 _USUAL = 80  # columns of what cannot say how wide it is
 
 _LABEL = re.compile(r"  [a-z]+(?: {2,}|$)")  # what a row begins with: "  owner  "
-_HEADLINE = re.compile(r"leakdiff: (?:[A-Z]{4,}  )?")
+_HEADLINE = re.compile(r"leakdiff: (?:[A-Z]{4,}(?: [A-Z]+)?  )?")
 _LOOSE = 2  # further columns by which what is wrapped stands to the right
 _GAP = re.compile(r"( {2,})")
-_VERDICT = re.compile(r"leakdiff: ([A-Z]{4,})(?=  )")
+_VERDICT = re.compile(r"leakdiff: ([A-Z]{4,})(?=(?: [A-Z]+)?  )")
 _HUES = {
     "LEAK": "1;31",
     "NATIVE": "1;31",

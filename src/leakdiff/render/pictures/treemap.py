@@ -132,11 +132,11 @@ def _words(tile: Tile, place: Frame, kind: str) -> Iterator[str]:
     """Write as much into an area as fits: its name and its size, its name alone, or nothing."""
     x, y, width, height = place
     most = int((width - 10) / CHAR)
-    if most < 4 or height < LINE:
+    if most < 4 or height < _HEADER:
         return
     much = size(tile.total)
     name = _fitting(tile.said, most - columns(much) - 2 if most >= columns(much) + 10 else most)
-    if columns(name) < min(_LEAST_NAME, columns(tile.said)):
+    if not name:
         return
     yield text_at(x + 6, y + 14.5, name, on=kind)
     if most >= columns(much) + 10:
@@ -146,10 +146,10 @@ def _words(tile: Tile, place: Frame, kind: str) -> Iterator[str]:
 
 
 def _fitting(name: str, most: int) -> str:
-    """Return a name in so many columns: without the modules it is from, and at last without its middle."""
+    """Return a name in so many columns: without the modules it is from, or without its middle; empty if too short."""
     while columns(name) > most and "." in name:
         name = name.partition(".")[2]
-    return clipped(name, most)
+    return clipped(name, most) if columns(name) <= most or most >= _LEAST_NAME else ""
 
 
 def _much(tile: Tile) -> str:
