@@ -84,6 +84,22 @@ def test_figures_say_when_and_where_they_were_measured(page: Path) -> None:
     assert re.search(r"\b\d+ (CPUs|cores)\b", said)
 
 
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "SECURITY.md"])
+def test_links_from_beside_the_documents_lead_somewhere(name: str) -> None:
+    """To a file, and to a heading of it; Sphinx looks after those within the documents."""
+    links = re.findall(r"\]\(([^)#\s]+)(?:#([^)\s]+))?\)", (REPOSITORY / name).read_text("utf-8"))
+    inside = [(path, anchor) for path, anchor in links if "://" not in path]
+
+    assert [path for path, _ in inside if not (REPOSITORY / path).is_file()] == []
+    assert [f"{path}#{at}" for path, at in inside if at and at not in anchors(REPOSITORY / path)] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what the headings of a page are called in links, as code hosts do."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_every_public_name_has_an_entry() -> None:
     """In the API: those of leakdiff and leakdiff.web, and all errors with their slugs."""
     page = (REFERENCE / "api.md").read_text("utf-8")

@@ -75,7 +75,9 @@ def test_a_leak_as_markdown() -> None:
 
     text = re.sub(r"(?s)(?<=```mermaid\n)flowchart .*?(?=```)", "flowchart\n", render_markdown(report))
 
-    assert text == text_of("""
+    assert (
+        text
+        == text_of("""
         ## leakdiff: LEAK
 
         ### LEAK: `app.matching._inflight` grows by 1.00 entries per unit, 2.3 KiB each, never shrinks `[3f9a2c]`
@@ -117,7 +119,9 @@ def test_a_leak_as_markdown() -> None:
         </details>
 
         leakdiff `0.2.0` on Python `3.12.1`
-    """) + "\n"
+    """)
+        + "\n"
+    )
 
 
 def test_the_rest_of_a_report_stands_below() -> None:
@@ -125,8 +129,9 @@ def test_the_rest_of_a_report_stands_below() -> None:
     text = render_markdown(REPORT)
 
     assert "```python\ntry:\n    ask(ride)\nfinally:\n    del _inflight[rid]\n```" in text
-    assert "| gone | `app/matching.py:57` in `find_driver`: `del _inflight[rid]` only if `driver.accepted` (line 56) |" in (
-        text.splitlines()
+    assert (
+        "| gone | `app/matching.py:57` in `find_driver`: `del _inflight[rid]` only if `driver.accepted` (line 56) |"
+        in (text.splitlines())
     )
     assert "**mix**: 98 serves, 2 cancels" in text.splitlines()
     assert "sure: memory blocks grew in 12 of 12 rounds" in text.splitlines()
@@ -215,12 +220,13 @@ def test_any_report_has_our_structure_only(report: Report, evil: str) -> None:
     assert not {"link_open", "image", "strong_open", "em_open", "blockquote_open", "ordered_list_open"} & (
         set(kinds) - ({"strong_open"} if report.also else set())
     )
-    assert all(not OURS.sub("", token.content.split("\n")[0]).startswith("<") for token in tokens if "html" in token.type)
+    assert all(
+        not OURS.sub("", token.content.split("\n")[0]).startswith("<") for token in tokens if "html" in token.type
+    )
     lines = text.splitlines()
     assert sum(line.startswith("<details>") for line in lines) == lines.count("</details>")
     assert all(
-        sum(token.type == "td_open" for token in tokens_of(table)) % columns == 0
-        for table, columns in tables_of(text)
+        sum(token.type == "td_open" for token in tokens_of(table)) % columns == 0 for table, columns in tables_of(text)
     )
     assert render_markdown(report) == text
 

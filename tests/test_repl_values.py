@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import leakdiff.model
+from leakdiff.model.alive import Alive, Holder, Holders, InstanceOwner, InstanceOwners
 from leakdiff.model.baseline import Baseline
 from leakdiff.model.diff import Change, Changes
 from leakdiff.model.entries import Entries, Entry, Peek
@@ -134,6 +135,9 @@ def _hostile_results(text: str) -> list[Any]:
             owners=(OwnerTrend(path=text, entries=_SERIES, because=text),),
             notes=(text,),
         ),
+        InstanceOwners((InstanceOwner(text, "module", text, 5, 280, 1.0),)),
+        Holders((Holder(text, text, text, (Step(text, text),)),)),
+        Alive(type=text, holders=(Holder(text, text, text, (Step(text, text),), said=text),), notes=(text,)),
         Entries(text, text, 5, (Entry(Peek(text, text), Peek(text, text, ((text, text),), 3)),)),
     ]
 

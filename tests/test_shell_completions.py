@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pexpect
 import pytest
 
 from leakdiff.cli import main
@@ -114,6 +113,7 @@ def test_fish_completes(folder: Path) -> None:
 
 def test_zsh_completes(folder: Path) -> None:
     """The cases with one answer, typed into a zsh with Tab."""
+    pexpect = pytest.importorskip("pexpect", reason="pexpect is not installed: pip install pexpect")
     needs("zsh")
     run(folder, "zsh", "-n", str(script_of("zsh")))
     child = pexpect.spawn("zsh", ["-f", "-i"], cwd=str(folder), encoding="utf-8", timeout=20, dimensions=(40, 200))

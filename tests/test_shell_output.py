@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import pexpect
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +54,7 @@ def folder(tmp_path: Path) -> Path:
 
 def on_terminal(folder: Path, *arguments: str, columns: int = 80, environ: Mapping[str, str] = {}) -> str:
     """Return what a terminal of a given width is sent."""
+    pexpect = pytest.importorskip("pexpect", reason="pexpect is not installed: pip install pexpect")
     kept = {name: text for name, text in os.environ.items() if name not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
     child = pexpect.spawn(
         sys.executable,

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.reported import seen
 
 import leakdiff
 from leakdiff.capture.inserts import find_watched
@@ -27,7 +28,6 @@ from leakdiff.model.snapshot import OwnerSize
 from leakdiff.model.tracking import Reading, Track
 from leakdiff.render.tracking import change_line
 from leakdiff.tracking import readings
-from tests.reported import seen
 
 calls: list[str] = []
 
@@ -44,7 +44,7 @@ class Wicked(dict[str, int]):
     __len__ = raising
     __iter__ = raising
     __repr__ = raising
-    __hash__ = raising
+    __hash__ = raising  # type: ignore[assignment]
     __eq__ = raising
 
 
@@ -114,7 +114,7 @@ def test_nothing_is_held_between_two_looks(shop: Any) -> None:
     going.close()  # type: ignore[attr-defined]
 
 
-def test_no_code_of_the_program_runs(shop: Any) -> None:
+def test_no_code_of_the_program_runs() -> None:
     """A dict whose methods raise has a length all the same."""
     (only,) = readings("shop.wicked", seconds=0.01, every=0.005)
 
@@ -130,7 +130,8 @@ def test_track_prints_a_line_per_change(shop: Any) -> None:
     timer.join()
 
     assert re.sub(r"\d\d:\d\d:\d\d\.\d{3}", "CLOCK", out.getvalue()) == (
-        "leakdiff: shop.inflight (dict), a line for each change of its length for 0.2 s or until Ctrl-C; times are UTC\n"
+        "leakdiff: shop.inflight (dict), a line for each change of its length for 0.2 s or until Ctrl-C;"
+        " times are UTC\n"
         "CLOCK  shop.inflight  1\n"
         "CLOCK  shop.inflight  3 (+2)\n"
     )
@@ -138,7 +139,7 @@ def test_track_prints_a_line_per_change(shop: Any) -> None:
     assert [length for _, length in track.readings] == [1, 3]
 
 
-def test_ctrl_c_gives_the_track_so_far(shop: Any) -> None:
+def test_ctrl_c_gives_the_track_so_far() -> None:
     """Without an end of its own it goes on until Ctrl-C, and says so."""
     out = io.StringIO()
     timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
@@ -150,7 +151,7 @@ def test_ctrl_c_gives_the_track_so_far(shop: Any) -> None:
     assert "until Ctrl-C; times are UTC" in out.getvalue()
 
 
-def test_a_pipe_that_nobody_reads_ends_it(shop: Any) -> None:
+def test_a_pipe_that_nobody_reads_ends_it() -> None:
     """``| head`` closes the pipe: no traceback, and what was read so far."""
     closed = io.StringIO()
     closed.close()
@@ -160,7 +161,7 @@ def test_a_pipe_that_nobody_reads_ends_it(shop: Any) -> None:
 
 def test_lines_reach_a_terminal_that_knows_ascii_only(shop: Any) -> None:
     """A name with an umlaut is escaped there."""
-    setattr(shop, "größe", [1])
+    shop.größe = [1]
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     leakdiff.track("shop.größe", seconds=0.01, to=out)
     out.seek(0)
@@ -203,30 +204,40 @@ def test_queues_and_caches_are_found(path: str, found: str, kind: str) -> None:
     [
         (
             "shop.inflight[*]",
-            "shop.inflight[*] was not found: it lies among the entries of another container ([*]), and which of them is"
-            " meant no name says. Give a path of names alone, such as app.matching._inflight: report.findings and"
-            " snapshot.owners have such paths.",
+            (
+                "shop.inflight[*] was not found: it lies among the entries of another container ([*]), and which of"
+                " them is meant no name says. Give a path of names alone, such as app.matching._inflight:"
+                " report.findings and snapshot.owners have such paths."
+            ),
         ),
         (
             "frame of handle local seen",
-            "frame of handle local seen was not found: it is no path of names: what locals, tasks or C code hold cannot"
-            " be looked up. Give a path of names alone, such as app.matching._inflight: report.findings and"
-            " snapshot.owners have such paths.",
+            (
+                "frame of handle local seen was not found: it is no path of names: what locals, tasks or C code hold"
+                " cannot be looked up. Give a path of names alone, such as app.matching._inflight: report.findings and"
+                " snapshot.owners have such paths."
+            ),
         ),
         (
             "shop.inflite",
-            "shop.inflite was not found: shop is there (module) and has no inflite. Check the spelling; what is set up"
-            " later can be tracked once it is there.",
+            (
+                "shop.inflite was not found: shop is there (module) and has no inflite. Check the spelling; what is set"
+                " up later can be tracked once it is there."
+            ),
         ),
         (
             "shap.inflight",
-            "shap.inflight was not found: no module shap is loaded in this process. Import it first, or start the path"
-            " with its full name.",
+            (
+                "shap.inflight was not found: no module shap is loaded in this process. Import it first, or start the"
+                " path with its full name."
+            ),
         ),
         (
             "shop.number",
-            "shop.number was not found: it is a int, no container. Give a path of names alone, such as"
-            " app.matching._inflight: report.findings and snapshot.owners have such paths.",
+            (
+                "shop.number was not found: it is a int, no container. Give a path of names alone, such as"
+                " app.matching._inflight: report.findings and snapshot.owners have such paths."
+            ),
         ),
     ],
 )
@@ -245,7 +256,7 @@ def test_an_object_with_containers_names_them(shop: Any) -> None:
         leakdiff.who_adds("shop.service")
 
 
-def test_findings_and_owners_are_owners_too(shop: Any) -> None:
+def test_findings_and_owners_are_owners_too() -> None:
     """What a report or a snapshot says can be handed on."""
     out = io.StringIO()
     owner = OwnerSize(path="shop.inflight", kind="module", type="dict", entries=1, bytes=64)
@@ -301,7 +312,7 @@ def test_hostile_names_cannot_steer_a_terminal() -> None:
     assert line == "00:00:00.000  app.\\x1b[31mred  1"
 
 
-def test_readings_stop_by_themselves(shop: Any) -> None:
+def test_readings_stop_by_themselves() -> None:
     """The time is what was asked for, whatever the looks are apart."""
     began = time.monotonic()
     list(readings("shop.inflight", seconds=0.02, every=60))

@@ -6,11 +6,11 @@ import sys
 from typing import Any
 
 import pytest
+from tests.fresh import line_of, run_fresh
 
 from leakdiff.model.heap import Site
 from leakdiff.model.shown import Shown
 from leakdiff.model.tracking import Inserts, WatchCost, WhoAdds
-from tests.fresh import line_of, run_fresh
 
 needs_monitoring = pytest.mark.skipif(
     sys.version_info < (3, 12), reason="needs sys.monitoring: run the tests with CPython 3.12 or newer"
@@ -474,8 +474,10 @@ print(json.dumps([first["puts"], len(heard), second, tools.get_tool(3)]))
 
     assert seen[:2] == [{f"find:{at('find')}": [1, 1]}, 2]
     assert seen[2:] == [
-        "Who adds cannot be measured: all numbers that sys.monitoring has for tools like this one are taken by "
-        "a coverage, another, their profiler. Stop one of them, or watch the length alone: leakdiff.track.",
+        (
+            "Who adds cannot be measured: all numbers that sys.monitoring has for tools like this one are taken by "
+            "a coverage, another, their profiler. Stop one of them, or watch the length alone: leakdiff.track."
+        ),
         "their profiler",
     ]
 
@@ -494,8 +496,10 @@ except leakdiff.LeakdiffError as error:
 """)
 
     assert seen == [
-        "Who adds cannot be measured: somebody traces this thread already (sys.settrace: a debugger, or coverage). "
-        "Stop that, or run it on CPython 3.12 or newer, where both can watch at once.",
+        (
+            "Who adds cannot be measured: somebody traces this thread already (sys.settrace: a debugger, or coverage). "
+            "Stop that, or run it on CPython 3.12 or newer, where both can watch at once."
+        ),
         True,
     ]
 

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from leakdiff.capture.alive_walk import is_hidden_in
-from leakdiff.capture.kinds import derives, mro_of
+from leakdiff.capture.kinds import derives
 from leakdiff.capture.naming import Named as Label
 from leakdiff.capture.naming import describe_type, name_edge, name_links, quiet_rules, steps_of
 from leakdiff.capture.roots import Root, start_of
@@ -17,6 +17,7 @@ from leakdiff.model.alive import ENTRIES
 from leakdiff.model.heap import Step
 
 _UNNAMED = " → "  # how a step begins whose name is not known
+_CLASS_PARTS: dict[str, Any] = {name: type.__dict__[name].__get__ for name in ("__mro__", "__base__", "__bases__")}
 _FUNCTION_TEXTS = ("__name__", "__qualname__", "__doc__", "__module__")
 
 
@@ -98,4 +99,6 @@ def _hidden(parent: Any, child: Any, _: Sequence[Any]) -> Label | None:
                 return f".{name}", 1
         if is_hidden_in(types.FunctionType.__dict__["__code__"].__get__(parent), child):
             return " constant", 1
-    return (".__mro__", 1) if derives(type(parent), type) and child is mro_of(parent) else None
+    if derives(type(parent), type):
+        return next(((f".{name}", 1) for name, read in _CLASS_PARTS.items() if read(parent) is child), None)
+    return None

@@ -227,8 +227,8 @@ class _Watching:
             yield f"of {_entries(booked.lost)} it is not known who took them out: {who}"
         if booked.contested:
             yield (
-                f"whose {_entries(booked.contested)} were was told by what the lines had done before: two threads had "
-                "run one at the same moment"
+                f"{booked.contested:,} times two threads had run such a line at the same moment: what each had done "
+                "before told whose the change was"
             )
         if booked.crowded:
             yield f"{_entries(booked.crowded)} of further stacks were left out: there were too many stacks"

@@ -79,6 +79,8 @@ def _claim_of_class(alive: Alive, name: str) -> str:
     if not alive.owners:
         return f"{counted(alive.count, 'instance')} of {name}, which no root reaches"
     first = alive.owners[0]
+    if alive.stray > first.count:
+        return f"{counted(alive.count, 'instance')} of {name}, {alive.stray:,} of them reached by no root"
     most = "all" if first.count == alive.count else f"{first.count:,}"
     return f"{counted(alive.count, 'instance')} of {name}, {most} of them held by {_name(first.path)}"
 

@@ -53,7 +53,13 @@ def render_html(report: Report) -> str:
     shown = [{**known, **_more(found, number)} for number, (known, found) in enumerate(pages)]
     rounds = [[_cell(one, name) for name in _COLUMNS] for one in report.rounds[:_MOST_ROUNDS]]
     said = page["headline"].removeprefix(page["verdict"]).partition("    [")[0].strip()
-    more = {"said": said, "findings": shown, "rounds": rounds, "columns": _COLUMNS, "left_out": len(report.rounds) - len(rounds)}
+    more = {
+        "said": said,
+        "findings": shown,
+        "rounds": rounds,
+        "columns": _COLUMNS,
+        "left_out": len(report.rounds) - len(rounds),
+    }
     return _filled("report.html", {"title": page["headline"], "page": {**page, **more}})
 
 

@@ -147,7 +147,9 @@ def _drawn(finding: Finding) -> Iterator[str]:
 
 def _rounds(measured: Sequence[Round]) -> str:
     shown = measured[:_MOST_ROUNDS]
-    title = f"All {len(measured):,} rounds" if len(shown) == len(measured) else f"{len(shown)} of {len(measured)} rounds"
+    title = (
+        f"All {len(measured):,} rounds" if len(shown) == len(measured) else f"{len(shown)} of {len(measured)} rounds"
+    )
     lines = [f"| {' | '.join(_ROUND)} |", "|---" + "|---:" * (len(_ROUND) - 1) + "|"]
     lines.extend(f"| {' | '.join(_number(one, name) for name in _ROUND)} |" for one in shown)
     return _folded(title, "\n".join(lines))

@@ -121,17 +121,22 @@ def _count(one: Inserts) -> str:
 
 def _lines(one: Inserts, name: str) -> Iterator[str]:
     """Yield the lines of a stack, innermost first."""
-    shown = _without_starters(one.stack)[::-1]
+    shown = _telling(one.stack)
     for at, site in enumerate(shown[:_MOST_LINES]):
         yield f"  {name if at == 0 else 'from':<5}  {_site(site)}"
     if len(shown) > _MOST_LINES:
-        yield f"         and {len(shown) - _MOST_LINES:,} lines above"
+        more = len(shown) - _MOST_LINES
+        yield f"         and {more:,} line{'s' * (more != 1)} above"
 
 
-def _without_starters(stack: Sequence[Site]) -> Sequence[Site]:
-    """Leave out the lines of the standard library that start threads and event loops: every stack begins with them."""
-    first = next((at for at, site in enumerate(stack) if not is_of_stdlib(site.file)), 0)
-    return stack[first:]
+def _telling(stack: Sequence[Site]) -> Sequence[Site]:
+    """Return the lines of a stack worth showing, innermost first.
+
+    Above the program's own innermost line, those of the standard library only say that there are threads and loops.
+    """
+    inwards = stack[::-1]
+    own = next((at for at, site in enumerate(inwards) if not is_of_stdlib(site.file)), len(inwards))
+    return [site for at, site in enumerate(inwards) if at <= own or not is_of_stdlib(site.file)]
 
 
 def _site(site: Site) -> str:
