@@ -97,8 +97,9 @@ def graphs(draw: Callable[..., Any]) -> nx.DiGraph[str]:
 @st.composite
 def whole_findings(draw: Callable[..., Any]) -> Finding:
     """Draw a finding with all that one can have."""
+    found: Finding = draw(findings)
     return attrs.evolve(
-        draw(findings),
+        found,
         cause=draw(st.none() | st.builds(Cause, texts, texts, texts, texts, texts)),
         code=draw(st.none() | codes),
         native=draw(st.none() | natives),
@@ -117,8 +118,9 @@ def whole_findings(draw: Callable[..., Any]) -> Finding:
 @st.composite
 def whole_reports(draw: Callable[..., Any]) -> Report:
     """Draw a report with all that one can have."""
+    report: Report = draw(reports)
     return attrs.evolve(
-        draw(reports),
+        report,
         findings=draw(st.lists(whole_findings(), max_size=2)),
         confidence=draw(texts),
         fixed=draw(few(texts)),

@@ -94,7 +94,7 @@ class Tags(HTMLParser):
         self.names.update(name for name, _ in attributes)
 
 
-DRAWN = set("svg title desc style g rect path polygon text".split())
+DRAWN = {"svg", "title", "desc", "style", "g", "rect", "path", "polygon", "text"}
 AROUND = {"h3", "div"}  # of a picture: whether there is a second one depends on what holds what
 ELEMENTS = [tag for tag in Tags(rendered(PLAIN, "html")).tags if tag not in DRAWN | AROUND]
 ATTRIBUTES = Tags(rendered(PLAIN, "html")).names

@@ -157,6 +157,7 @@ EXAMPLES = [pytest.param(each, id=each.prog.replace(" ", "-")) for each in PARSE
 def test_the_examples_work_as_typed(parser: Parser, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In a folder that has the files they name, a shell runs each; what it says is no trouble with the command."""
     if parser.prog == "leakdiff render":
+        pytest.importorskip("jinja2", reason="jinja2 is not installed: pip install 'leakdiff[html]'")
         run(desk, "leakdiff check leaky.py --units 29 --patience 0.05 --json report.json")
     for command, _ in parser.examples:
         is_plain = parser.prog != "leakdiff check" and not set("|>$") & set(command)

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.reported import seen
 
 import leakdiff
 from leakdiff.capture.inserts import find_watched
@@ -28,6 +27,7 @@ from leakdiff.model.snapshot import OwnerSize
 from leakdiff.model.tracking import Reading, Track
 from leakdiff.render.tracking import change_line
 from leakdiff.tracking import readings
+from reported import seen
 
 calls: list[str] = []
 

@@ -6,8 +6,8 @@ import sys
 from typing import Any
 
 import pytest
-from tests.fresh import line_of, run_fresh
 
+from fresh import line_of, run_fresh
 from leakdiff.model.heap import Site
 from leakdiff.model.shown import Shown
 from leakdiff.model.tracking import Inserts, WatchCost, WhoAdds
@@ -334,6 +334,50 @@ print(json.dumps(told(leakdiff.who_adds("__main__.tasks", step=serve))))
     assert seen["notes"] == [
         "of 9 entries it is not known who took them out: a callback, C code, or lines that the source does not show"
     ]
+
+
+def test_a_cache_and_an_attribute_of_an_object_are_watched() -> None:
+    """The line that calls a cached function fills the cache; a method fills its object's container."""
+    seen = watched("""
+import functools
+@functools.lru_cache(maxsize=None)
+def cached(number):
+    return number
+class Service:
+    def __init__(self):
+        self.kept = []
+    def keep(self, number):
+        self.kept.append(number)
+service = Service()
+def fill():
+    for n in range(9):
+        cached(n)
+        service.keep(n)
+print(json.dumps([told(leakdiff.who_adds(path, step=fill)) for path in ("__main__.cached", "__main__.service.kept")]))
+""")
+
+    assert [list(one["puts"].values()) for one in seen] == [[[9, 9]], [[9, 9]]]
+    assert [next(iter(one["puts"])).partition(":")[0] for one in seen] == ["fill", "Service.keep"]
+
+
+def test_a_program_short_of_stack_does_not_see_us() -> None:
+    """What goes wrong in leakdiff stays there: deep recursion ends as it does without."""
+    seen = watched("""
+def deep(number):
+    _inflight[number] = 1
+    deep(number + 1)
+def step():
+    try:
+        deep(0)
+    except RecursionError:
+        pass
+told_ = told(leakdiff.who_adds("__main__._inflight", step=step))
+print(json.dumps([told_["gained"], told_["puts"]]))
+""")
+    gained, puts = seen
+
+    assert gained > 500
+    assert [place.partition(":")[0] for place in puts] == ["deep"] * len(puts)
 
 
 def test_a_queue_is_watched_inside() -> None:

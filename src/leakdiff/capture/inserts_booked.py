@@ -57,6 +57,7 @@ class Booked:
             before.
         events: How often the length was read.
         crowded: Entries of stacks beyond the most that are kept.
+        failed: Events that could not be taken note of.
     """
 
     puts: dict[Trail, Tally] = attrs.field(factory=dict)
@@ -66,6 +67,7 @@ class Booked:
     contested: int = 0
     events: int = 0
     crowded: int = 0
+    failed: int = 0
 
     def add(self, trail: Trail, change: int, times: int = 1) -> None:
         """Book a change on a stack."""
@@ -89,6 +91,7 @@ class Booked:
         self.contested += other.contested
         self.events += other.events
         self.crowded += other.crowded
+        self.failed += other.failed
 
     def add_unknown(self, change: int) -> None:
         """Book a change that nobody is known to have made."""
@@ -146,6 +149,7 @@ class Ledger:
 
     Attributes:
         lengths: Reads the length: those who tell of events read it first of all, and hand on the change.
+        failed: Events that those could not hand on: the program must not see what goes wrong here.
     """
 
     def __init__(self, gauge: Gauge, puts: Lines = (), gones: Lines = ()) -> None:
@@ -157,6 +161,7 @@ class Ledger:
             gones: Lines that it says take them out.
         """
         self.lengths = Lengths(gauge)
+        self.failed = 0
         self._signs: dict[At, int] = {**dict.fromkeys(gones, -1), **dict.fromkeys(puts, 1)}
         self._usual: dict[At, int] = {}  # what a line did the last time that it surely did something
         self._threads: dict[int, _Thread] = {}
@@ -166,7 +171,7 @@ class Ledger:
     @property
     def booked(self) -> Booked:
         """What is known so far."""
-        whole = Booked()
+        whole = Booked(failed=self.failed)
         for thread in list(self._threads.values()):
             whole.merge(thread.booked)
         return whole

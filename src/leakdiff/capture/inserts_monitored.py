@@ -54,26 +54,35 @@ class MonitoredLines:
 
     def _callbacks(self) -> list[tuple[int, Callable[..., None]]]:
         """Return the functions to call by event: each reads the length on its first line, before others have a turn."""
-        tell, lengths = self._ledger.tell, self._ledger.lengths
+        ledger, lengths = self._ledger, self._ledger.lengths
 
         def on_line(_code: types.CodeType, line: int) -> None:
             for now in lengths.reading:
                 change, lengths.last = now - lengths.last, now
                 break
-            tell(sys._getframe(1), line, change)  # noqa: SLF001 - a callback is given no frame
+            try:
+                ledger.tell(sys._getframe(1), line, change)  # noqa: SLF001 - a callback is given no frame
+            except Exception:  # noqa: BLE001 - whatever goes wrong here is not the program's
+                ledger.failed += 1
 
         def on_resume(_code: types.CodeType, _offset: int) -> None:
             for now in lengths.reading:
                 change, lengths.last = now - lengths.last, now
                 break
-            frame = sys._getframe(1)  # noqa: SLF001
-            tell(frame, frame.f_lineno or 0, change)
+            try:
+                frame = sys._getframe(1)  # noqa: SLF001
+                ledger.tell(frame, frame.f_lineno or 0, change)
+            except Exception:  # noqa: BLE001
+                ledger.failed += 1
 
         def on_end(_code: types.CodeType, _offset: int, _value: object) -> None:
             for now in lengths.reading:
                 change, lengths.last = now - lengths.last, now
                 break
-            tell(sys._getframe(1), 0, change)  # noqa: SLF001
+            try:
+                ledger.tell(sys._getframe(1), 0, change)  # noqa: SLF001
+            except Exception:  # noqa: BLE001
+                ledger.failed += 1
 
         self._ledger.read_by(on_line, on_resume, on_end)
         events = _tools.events

@@ -90,7 +90,7 @@ class TracedLines:
         for now in self._lengths.reading:
             change, self._lengths.last = now - self._lengths.last, now
             break
-        self._ledger.tell(frame, frame.f_lineno, change)  # what is resumed goes on within a line
+        self._tell(frame, frame.f_lineno, change)  # what is resumed goes on within a line
         return self._on_line
 
     def _on_line(self, frame: types.FrameType, event: str, _argument: object) -> _Trace | None:
@@ -101,11 +101,17 @@ class TracedLines:
             self._leave(frame)
             return None
         if event == "return":
-            self._ledger.tell(frame, 0, change)
+            self._tell(frame, 0, change)
             frame.f_trace = None  # a suspended generator keeps its frame, and with it the trace function
             return None
-        self._ledger.tell(frame, frame.f_lineno, change)
+        self._tell(frame, frame.f_lineno, change)
         return self._on_line
+
+    def _tell(self, frame: types.FrameType, line: int, change: int) -> None:
+        try:
+            self._ledger.tell(frame, line, change)
+        except Exception:  # noqa: BLE001 - whatever goes wrong here is not the program's
+            self._ledger.failed += 1
 
     def _leave(self, frame: types.FrameType) -> None:
         """Stop tracing in a thread that outlives the block: this frame, and those above."""

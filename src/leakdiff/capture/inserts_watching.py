@@ -173,7 +173,7 @@ class _Watching:
     def _wait(self, seconds: float, meter: Meter) -> None:
         is_over = self._until(seconds, meter)
         while not is_over():
-            time.sleep(_LOOK_AROUND)
+            time.sleep(min(_LOOK_AROUND, seconds))
 
     def _until(self, seconds: float, meter: Meter) -> Callable[[], bool]:
         """Return what tells whether the time is over; now and then it looks where the name leads."""
@@ -230,6 +230,8 @@ class _Watching:
                 f"{booked.contested:,} times two threads had run such a line at the same moment: what each had done "
                 "before told whose the change was"
             )
+        if booked.failed:
+            yield f"{booked.failed:,} events could not be taken note of, as where the program is about to run out of stack"
         if booked.crowded:
             yield f"{_entries(booked.crowded)} of further stacks were left out: there were too many stacks"
 

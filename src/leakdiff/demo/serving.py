@@ -8,6 +8,7 @@ import secrets
 from contextlib import suppress
 
 from leakdiff import demo
+from leakdiff.console import emit, flush
 from leakdiff.targets import find_target
 
 _UNITS, _REST = 5, 0.05  # rides at a time, and seconds between: it leaves most of a core idle
@@ -29,7 +30,8 @@ def serve(port: int) -> None:
 
     token = os.environ.get(TOKEN) or secrets.token_hex(32)
     with suppress(KeyboardInterrupt), serve_endpoint(port=port, token=token) as server:
-        print(_said(server.url, token), flush=True)
+        emit(_said(server.url, token))
+        flush()
         asyncio.run(_ride_on())
 
 
@@ -43,6 +45,7 @@ def _said(url: str, token: str) -> str:
             "  or by curl:",
             f"  watch           curl -u :{token} -X POST '{url}watch?seconds=10'",
             f"  what it found   curl -u :{token} {url}",
+            "",
         )
     )
 
