@@ -108,7 +108,7 @@ completions: $(VENV)/.test
 	$(BIN)/python scripts/make-completions $(ARGS)
 
 # The API is read from the modules themselves, so that what they import must be there: the tests' packages have it all.
-SPHINX = $(BIN)/python -m sphinx -n -W --keep-going -q -d .cache/docs/doctrees
+SPHINX = $(BIN)/python -m sphinx -E -n -W --keep-going -q -d .cache/docs/doctrees
 
 docs: $(VENV)/.docs $(VENV)/.test
 	$(SPHINX) -b html docs .cache/docs/html

@@ -11,7 +11,7 @@ from leakdiff.render.json import as_dict, render_json
 from strategies import reports
 from test_render_text import INFLIGHT, report_of
 
-FEW = settings(max_examples=30)
+FEW = settings(max_examples=15)
 REPORT = {
     "format",
     "leakdiff",

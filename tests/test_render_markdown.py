@@ -20,7 +20,7 @@ from leakdiff.render.plain import printable
 from paper import NATIVE, REPORT, whole_reports
 from test_render_text import C_HEAP, DEEP, INFLIGHT, report_of, text_of
 
-FEW = settings(max_examples=30)
+FEW = settings(max_examples=15)
 READER = MarkdownIt("commonmark").enable("table")
 OURS = re.compile(r"</?(?:details|summary)>")
 EVIL = (

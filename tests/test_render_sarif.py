@@ -21,7 +21,7 @@ from test_render_text import C_HEAP, INFLIGHT, report_of
 
 HERE = Path(__file__).resolve().parent
 SCHEMA = Path(os.environ.get("LEAKDIFF_SARIF_SCHEMA") or HERE.parent / ".cache" / "sarif" / "sarif-2.1.0.json")
-FEW = settings(max_examples=20)
+FEW = settings(max_examples=10)
 
 
 def run_of(report: Report) -> dict[str, Any]:

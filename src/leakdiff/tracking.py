@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from leakdiff.errors import BadOption, CannotMeasure, OwnerNotFound
 from leakdiff.interpreter import require_supported_interpreter
+from leakdiff.model.code import NameKind
 from leakdiff.model.heap import Site
 from leakdiff.model.tracking import Inserts, Reading, Track, WatchCost, WhoAdds
 from leakdiff.source_files import SourceFiles
@@ -121,10 +122,12 @@ def who_adds(
     from leakdiff.source.read import read_code
 
     work = _work(step)
-    code = read_code(watched.home())
+    home = watched.home()
+    code = read_code(home)
     prepared = time.thread_time() - began
     puts, gones = _lines(code.puts), _lines(code.gones)
-    seen = watch(watched, puts, gones, seconds=seconds, work=work, is_everywhere=bool(everywhere))
+    is_everywhere = bool(everywhere) or home.kind is NameKind.CACHE  # whoever calls a cached function fills the cache
+    seen = watch(watched, puts, gones, seconds=seconds, work=work, is_everywhere=is_everywhere)
     return _told(seen, code, prepared)
 
 

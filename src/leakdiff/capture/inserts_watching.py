@@ -231,7 +231,7 @@ class _Watching:
                 "before told whose the change was"
             )
         if booked.failed:
-            yield f"{booked.failed:,} events could not be taken note of, as where the program is about to run out of stack"
+            yield f"{booked.failed:,} events could not be taken note of, as where the program had no stack left"
         if booked.crowded:
             yield f"{_entries(booked.crowded)} of further stacks were left out: there were too many stacks"
 

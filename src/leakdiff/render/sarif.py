@@ -1,7 +1,7 @@
 """A report as SARIF 2.1.0: code hosts show each finding at the lines that insert and remove.
 
-The format is that of OASIS, https://docs.oasis-open.org/sarif/sarif/v2.1.0/. GitHub reads the first location of a result,
-refuses a file in which a result has none, and shows 100 locations and 5,000 results at most.
+The format is that of OASIS, https://docs.oasis-open.org/sarif/sarif/v2.1.0/. GitHub reads the first location of a
+result, refuses a file in which a result has none, and shows 100 locations and 5,000 results at most.
 """
 
 from __future__ import annotations

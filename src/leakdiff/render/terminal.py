@@ -133,7 +133,7 @@ def _folded(line: str, width: int) -> Iterator[str]:
     start, hang = _beginning(line, width)
     now = start
     for gap, piece in _pieces(line[len(start) :], width - columns_of(start), width - len(hang)):
-        if now == start or columns_of(now) + len(gap) + columns_of(piece) <= width:
+        if now == start or not now.strip() or columns_of(now) + len(gap) + columns_of(piece) <= width:
             now += gap + piece
         else:
             yield now

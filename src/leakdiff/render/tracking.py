@@ -14,6 +14,7 @@ from leakdiff.source_files import is_of_stdlib
 _MOST_STACKS = 5
 _MOST_REMOVALS = 3
 _MOST_LINES = 8  # of a stack
+_SHORT, _LONG = 0.0995, 9.95  # seconds: below the one told in milliseconds, from the other on in whole ones
 _WIDTH = 20  # of "in function", as in the report
 
 
@@ -157,7 +158,9 @@ def _entries(count: int) -> str:
 
 
 def _seconds(seconds: float) -> str:
-    return f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:.1f} s".replace(".0 s", " s")
+    if seconds < _SHORT:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:,.0f} s" if seconds >= _LONG else f"{seconds:.1f} s".replace(".0 s", " s")
 
 
 def _clock(utc: float) -> str:
