@@ -110,7 +110,7 @@ def test_a_leak_as_markdown() -> None:
 
         </details>
 
-        <details><summary>All 1 rounds</summary>
+        <details><summary>Rounds: 1</summary>
 
         | phase | units | objects | blocks | native_bytes | fds | threads | freed |
         |---|---:|---:|---:|---:|---:|---:|---:|

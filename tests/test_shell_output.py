@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fresh import shell, write_module
@@ -105,6 +105,7 @@ def test_signs_of_two_columns_count_twice() -> None:
     assert max(columns_of(line) for line in wrapped(row, 40).split("\n")) <= 40
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30), max_size=12).map("  ".join),
     st.integers(40, 200),
@@ -214,6 +215,7 @@ def test_what_an_encoding_lacks_is_plain_or_escaped(encoding: str, shown: str) -
     assert encodable("a \u2500 b \u2192 caf\xe9 \u6f22 \udc80", encoding) == shown
 
 
+@settings(deadline=None)
 @given(st.text(), st.sampled_from(["ascii", "latin-1", "cp1252", "utf-8"]))
 def test_every_text_can_be_printed_anywhere(text: str, encoding: str) -> None:
     """Nothing raises."""

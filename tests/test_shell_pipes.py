@@ -155,29 +155,13 @@ sys.exit(main())
 def test_ctrl_c_is_one_sentence_whenever_it_comes(tmp_path: Path, name: str, arguments: list[str]) -> None:
     """While the command line itself is being imported, and while a command begins its work."""
     script = write_module(tmp_path, SLOW_IMPORT.format(name=name, arguments=arguments), "script.py")
-    process = subprocess.Popen(
-        [sys.executable, str(script)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=heed,  # noqa: PLW1509
-    )
-    try:
-        assert process.stderr is not None
-        assert process.stderr.readline() == "ready\n"
-        time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-    finally:
-        process.kill()
+    status, out, err = interrupted(tmp_path, str(script))
 
-    assert (process.returncode, out) == (TROUBLE, "")
+    assert (status, out) == (TROUBLE, "")
     assert err == "leakdiff: interrupted before there was a result\n"
 
 
-def test_ctrl_c_at_the_very_end_is_silent(tmp_path: Path) -> None:
-    """What a program does when it ends can be cut short; the interpreter does not complain of it."""
-    source = """
+AT_EXIT = """
 import atexit, sys, time
 
 step = lambda: None
@@ -190,25 +174,36 @@ def wait():
 
 atexit.register(wait)
 """
-    write_module(tmp_path, source)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "leakdiff", "check", "app.py"],
-        cwd=tmp_path,
+
+
+def test_ctrl_c_at_the_very_end_is_silent(tmp_path: Path) -> None:
+    """What a program does when it ends can be cut short; the interpreter does not complain of it."""
+    write_module(tmp_path, AT_EXIT)
+    status, out, err = interrupted(tmp_path, "-m", "leakdiff", "check", "app.py")
+
+    assert (status, err) == (-signal.SIGINT, "")
+    assert out.startswith("leakdiff: STABLE")
+
+
+def interrupted(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """Run Python, press Ctrl-C once it says that it is ready, and return how it ended and what it printed."""
+    with subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=heed,  # noqa: PLW1509
-    )
-    try:
-        assert process.stderr is not None
-        assert process.stderr.readline() == "ready\n"
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-    finally:
-        process.kill()
-
-    assert (process.returncode, err) == (-signal.SIGINT, "")
-    assert out.startswith("leakdiff: STABLE")
+    ) as process:
+        try:
+            assert process.stderr is not None
+            assert process.stderr.readline() == "ready\n"
+            time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    return process.returncode, out, err
 
 
 def heed() -> None:

@@ -445,7 +445,7 @@ import gc
         ("waits", "leakdiff.who_adds(path, seconds=0.2)"),
         ("raises", "leakdiff.who_adds(path, step=lambda: 1 / 0)"),
         ("exits", "leakdiff.who_adds(path, step=sys.exit)"),
-        ("Ctrl-C", "(threading.Timer(0.2, signal.raise_signal, [2]).start(), leakdiff.who_adds(path, seconds=20))[1]"),
+        ("Ctrl-C", "threading.Thread(target=press_ctrl_c).start(); leakdiff.who_adds(path, seconds=60)"),
         ("everywhere", "leakdiff.who_adds(path, step=work, everywhere=True)"),
     ],
 )
@@ -455,6 +455,9 @@ def test_nothing_is_left_behind(ends: str, call: str) -> None:
         _STATE
         + f"""
 import signal
+def press_ctrl_c():
+    once_watched()
+    signal.raise_signal(signal.SIGINT)
 path = "__main__._inflight"
 leakdiff.who_adds(path, step=lambda: None)
 before = state()

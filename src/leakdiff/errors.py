@@ -187,7 +187,7 @@ class CannotWrite(LeakdiffError, OSError):
 
 
 class CannotRead(LeakdiffError, OSError, ValueError):
-    """A file holds no snapshot that this leakdiff can read."""
+    """A file holds no snapshot or report that this leakdiff can read."""
 
     slug = "cannot-read"
 

@@ -147,9 +147,7 @@ def _drawn(finding: Finding) -> Iterator[str]:
 
 def _rounds(measured: Sequence[Round]) -> str:
     shown = measured[:_MOST_ROUNDS]
-    title = (
-        f"All {len(measured):,} rounds" if len(shown) == len(measured) else f"{len(shown)} of {len(measured)} rounds"
-    )
+    title = f"Rounds: {len(shown):,} of {len(measured):,}" if len(shown) < len(measured) else f"Rounds: {len(shown):,}"
     lines = [f"| {' | '.join(_ROUND)} |", "|---" + "|---:" * (len(_ROUND) - 1) + "|"]
     lines.extend(f"| {' | '.join(_number(one, name) for name in _ROUND)} |" for one in shown)
     return _folded(title, "\n".join(lines))
