@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import attrs
+import networkx as nx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from leakdiff.model.signals import Phase
 from leakdiff.render.html import as_page, render_html, render_session
 from leakdiff.render.plain import printable
 from leakdiff.render.text import rows, told
-from paper import FULL, REPORT
+from paper import FULL, drawn_graph
 from strategies import reports
 from test_render_text import C_HEAP, CAUSE, CODE, INFLIGHT, report_of
 
@@ -190,9 +191,26 @@ def test_a_page_opens_with_the_answer() -> None:
     assert [name for name in page.values("id") if name.startswith("finding")] == ["finding-1", "finding-2"]
 
 
+def many_types() -> nx.DiGraph[str]:
+    """Return a graph of several types, of which areas say something."""
+    graph = drawn_graph()
+    for name in ("list", "set"):
+        graph.add_node(name, count=303, bytes=20_000)
+        graph.add_edge("owner dict", name, count=303)
+    return graph
+
+
+MANY = attrs.evolve(FULL, graph=many_types())
+
+
+def test_few_types_are_not_drawn_as_areas() -> None:
+    """A row of text says as much."""
+    assert Page(render_html(report_of(FULL))).values("class").count("picture") == 1
+
+
 def test_a_finding_is_drawn_and_its_fix_shown_as_code() -> None:
     """The way from the root to what grows, what lies under the owner, and a few lines of Python."""
-    page = Page(render_html(REPORT))
+    page = Page(render_html(report_of(MANY)))
 
     assert [said for said in page.values("aria-label") if said.startswith("W")] == [
         "Who holds it: the way from the root down to what grows",
@@ -208,7 +226,7 @@ def test_what_has_no_owner_is_not_drawn() -> None:
 
 def test_only_the_first_findings_are_drawn() -> None:
     """A page of many findings stays small."""
-    page = Page(render_html(report_of(*[FULL] * 30)))
+    page = Page(render_html(report_of(*[MANY] * 30)))
 
     assert page.values("class").count("picture") == 2 * 10
     assert page.tags.count("section") == 30 + 1

@@ -28,6 +28,7 @@ _MOST_ROUNDS = 1_000  # in a table
 _MOST_DRAWN = 10  # findings with pictures
 _WIDE = re.compile(r'<svg [^>]*?\bwidth="([\d.]+)"')
 _LEAST_SCALE = 0.75
+_LEAST_TYPES = 4  # of which areas say more than a row of text
 _GAP = re.compile(r"(?<=\S) {3,}")  # what stands in columns on a terminal
 _WIDTH, _HEIGHT, _MARGIN = 120, 24, 2  # of the drawing of a signal
 _WORK = (Phase.MARK, Phase.CONFIRM, Phase.WATCH)  # rounds that measure while the step runs
@@ -138,7 +139,7 @@ def _pictures(finding: Finding) -> list[tuple[str, int, str]]:
 
     picture = attrs.evolve(picture_of(finding), title="")
     drawn = [("Who holds it: the way from the root down to what grows", svg_text(picture, use_graphviz=False))]
-    if len(tiles := tiles_of(finding)) > 1 or any(tile.within for tile in tiles):
+    if len(finding.graph or ()) >= _LEAST_TYPES and (tiles := tiles_of(finding)):
         drawn.append(("What lies under the owner, by type", treemap_svg(tiles)))
     return [(said, _least_width(svg), svg) for said, svg in drawn]
 
