@@ -253,7 +253,7 @@ def test_no_object_is_kept() -> None:
         (peek, "function peek"),
         (object(), "object"),
     ],
-    ids=str,
+    ids=range(14),
 )
 def test_a_text_for_each_kind(value: object, text: str) -> None:
     """Texts and numbers as they are, as far as 200 characters; everything else by its type."""
