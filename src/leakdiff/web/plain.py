@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import assert_never
 from urllib.parse import unquote
 
 from leakdiff.model.snapshot import Identity
+from leakdiff.render.pictures.sparks import spark
 from leakdiff.render.plain import printable
 from leakdiff.web.cells import amount, moment
 from leakdiff.web.columns import GAP, NOTHING, table_lines
@@ -29,7 +30,6 @@ from leakdiff.web.view import (
 )
 
 _WIDTH = 120
-_LEVELS = "▁▂▃▄▅▆▇█"
 _SPARKS, _SPARKS_ALONE = 12, 48
 _NAMES = 16  # columns of a fact's name, if none is longer
 _BAR = 30
@@ -183,26 +183,5 @@ def _link(link: Link, *, beside: str | None = None) -> str:
 
 
 def _chart(chart: Chart, width: int = _SPARKS, said: str = "") -> str:
-    drawn = sparkline([value for _, value in chart.points], width)
+    drawn = spark([value for _, value in chart.points], width)
     return f"{drawn}{GAP}{said}".strip() or NOTHING
-
-
-def sparkline(values: Sequence[float], width: int) -> str:
-    """Return a line over time in characters of eight heights, from the least value to the largest.
-
-    Args:
-        values: In the order of time, at even intervals; each character has the mean of a stretch of them.
-        width: Characters at most.
-    """
-    known = [value for value in values if math.isfinite(value)]
-    if not known:
-        return ""
-    means = [_mean(known, at, min(width, len(known))) for at in range(min(width, len(known)))]
-    low, high = min(means), max(means)
-    step = (high - low) / (len(_LEVELS) - 1)
-    return "".join(_LEVELS[round((mean - low) / step) if step > 0 else 0] for mean in means)
-
-
-def _mean(values: Sequence[float], at: int, of: int) -> float:
-    part = values[len(values) * at // of : len(values) * (at + 1) // of]
-    return math.fsum(part) / len(part)

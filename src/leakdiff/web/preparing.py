@@ -26,6 +26,8 @@ def prepare() -> None:
     codecs.lookup("unicode_escape")  # for the audit log
     with suppress(MissingExtra):  # jinja2: pages are told as text then
         page_of(View(title="", said=""), "/", None)
+    from leakdiff.render.pictures import picture, svg, treemap  # noqa: F401 - for the report as a page
+
     with suppress(MissingExtra):  # protobuf: profiles are refused then
         profile_bytes(Profile(taken=0.0, by="sites"))
     with suppress(UnsupportedInterpreter):  # which is told of where something is to be measured
