@@ -20,7 +20,7 @@ from leakdiff.errors import CannotMeasure
 from leakdiff.model.health import MonitorHealth
 from leakdiff.model.heap import Bound, Site
 from leakdiff.model.profile import Profile, Sample
-from leakdiff.model.report import Findings, Report, Verdict
+from leakdiff.model.report import Report, Verdict
 from leakdiff.model.routes import OwnerByRoute, RouteRate
 from leakdiff.model.series import Shape
 from leakdiff.model.snapshot import Cgroup, Identity, SiteCount, Snapshot
@@ -1089,7 +1089,7 @@ def test_the_shape_of_keys_has_nothing_of_a_key() -> None:
 
 def listed(_instance: object, _field: object, value: Any) -> Any:
     """Return findings as a list: as dicts they have no names to be told by."""
-    return list(value) if isinstance(value, Findings) else value
+    return list(value) if isinstance(value, tuple) else value
 
 
 def test_what_lies_on_a_desk_has_no_source_lines() -> None:
