@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -292,7 +296,7 @@ def test_a_watch_leaves_the_collector_as_it_was_however_it_ends() -> None:
 
     assert seen["after"] == seen["before"]
     assert seen["frozen"] == 0
-    assert seen["ended"] == ["KeyboardInterrupt", 0, "Interrupting", 0, "LookupError", 0, False, 0]
+    assert seen["ended"] == [None, 0, "Interrupting", 0, "LookupError", 0, False, 0]
     assert seen["leaked"] > 10
     assert (seen["kept"], seen["alive"]) == (0, 0)
 
@@ -389,3 +393,84 @@ def test_a_walk_that_may_not_go_on_says_so() -> None:
 
     assert any("the walk stopped after" in note for note in seen["notes"])
     assert seen["accused"] == []
+
+
+def test_a_watch_that_stops_its_own_event_loop_says_so() -> None:
+    """It blocks the loop of its thread: that nothing grew meanwhile says nothing of what the loop serves."""
+    script = """
+    import asyncio, json, leakdiff
+
+    leaked = {}
+
+    async def serve():
+        while True:
+            leaked[len(leaked)] = [0]
+            await asyncio.sleep(0.001)
+
+    async def main():
+        serving = asyncio.create_task(serve())
+        await asyncio.sleep(0.05)
+        blocked = leakdiff.watch(0.3)
+        free = await asyncio.to_thread(leakdiff.watch, 0.6)
+        serving.cancel()
+        print(json.dumps([blocked.verdict, blocked.because, free.verdict, free.findings[0].owner]))
+
+    asyncio.run(main())
+    """
+    verdict, because, free, owner = run_fresh(textwrap.dedent(script))
+
+    assert verdict == "INCONCLUSIVE"
+    assert because == (
+        "an event loop runs in this thread, and stood still while it was watched: "
+        "await asyncio.to_thread(leakdiff.watch, 60)"
+    )
+    assert (free, owner) == ("LEAK", "__main__.leaked")
+
+
+def test_ctrl_c_ends_a_watch_with_a_report() -> None:
+    """Whoever has seen enough gets no traceback, and is told how much was seen."""
+    script = """
+    import gc, json, os, signal, threading, leakdiff
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    leakdiff.watch(0.1)
+    before = gc.get_freeze_count()
+    threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
+    report = leakdiff.watch(60)
+    print(json.dumps([report.verdict, report.because, gc.get_freeze_count() - before]))
+    """
+    verdict, because, frozen = run_fresh(textwrap.dedent(script))
+
+    assert verdict == "INCONCLUSIVE"
+    assert because.startswith("interrupted after ")
+    assert because.endswith(" of 60 s: watch again, to the end")
+    assert frozen == 0
+
+
+def test_a_script_that_ended_in_a_prompt_still_has_its_source(tmp_path: Path) -> None:
+    """``python -i`` takes away the name of the file; the lines that put in and take out are read all the same."""
+    script = """
+        import itertools, threading, time
+
+        pending = {}
+
+        def handle(number):
+            pending[number] = bytearray(500)
+            if number % 2:
+                del pending[number]
+
+        def serve():
+            for number in itertools.count():
+                handle(number)
+                time.sleep(0.0005)
+
+        threading.Thread(target=serve, daemon=True).start()
+        """
+    (tmp_path / "shop.py").write_text(textwrap.dedent(script))
+    asked = "import leakdiff; print(leakdiff.watch(1).why())\n"
+    command = [sys.executable, "-i", "shop.py"]
+    ended = subprocess.run(command, input=asked, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (
+        "  gone   shop.py:9  in handle             del pending[number]      only if number % 2 (line 8)" in ended.stdout
+    )

@@ -18,3 +18,9 @@ def require_supported_interpreter() -> None:
         raise UnsupportedInterpreter(f"{platform.python_implementation()} {platform.python_version()}")
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         raise UnsupportedInterpreter(f"a free-threaded build of CPython {platform.python_version()}")
+
+
+def is_in_event_loop() -> bool:
+    """Tell whether an event loop of asyncio runs in this thread: whoever blocks it stops what it serves."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None  # noqa: SLF001 - the other function raises

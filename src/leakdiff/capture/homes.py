@@ -171,8 +171,18 @@ def _global(name: str, namespace: dict[str, Any]) -> _Found:
 
 
 def _file_in(namespace: dict[str, Any]) -> str:
+    """Return the file that a namespace was made by: ``python -i`` takes the script's name out when it has ended."""
     file = dict.get(namespace, "__file__")
-    return file if type(file) is str else ""
+    return file if type(file) is str else next(_written_in(namespace), "")
+
+
+def _written_in(namespace: dict[str, Any]) -> Iterator[str]:
+    """Yield the files of functions that have these globals."""
+    for found in dict.copy(namespace).values():
+        if type(found) is types.FunctionType and _globals_of(found) is namespace:
+            file: str = _code_of(found).co_filename
+            if file.endswith(".py"):
+                yield file
 
 
 def _module_at(path: str) -> str:
