@@ -71,6 +71,18 @@ def test_owners_are_compared_by_path() -> None:
     assert diff.owners == (Change("app.matching._inflight", 120, 20_120, 280_000, 48_600_000),)
 
 
+def test_what_leakdiff_imported_meanwhile_is_no_growth() -> None:
+    """A watch between two snapshots imports networkx: its tables are left out, and that is said."""
+    used = snapshot(owners={"networkx.graphs": (10, 100), "app.cache": (1, 10)})
+    before = snapshot(owners={"app.cache": (1, 10)})
+    after = snapshot(owners={"networkx.graphs": (900, 9_000), "app.cache": (5, 50)})
+    diff = difference(before, after)
+
+    assert names(diff.owners) == ["app.cache"]
+    assert diff.incomparable == ("networkx, which leakdiff imports, came between the two: what it holds is left out",)
+    assert names(difference(used, after).owners) == ["networkx.graphs", "app.cache"]
+
+
 def test_an_owner_is_the_same_in_another_process() -> None:
     """Pod, process id, boot and version differ; the path does not."""
     before = snapshot(owners={"app.matching._inflight": (120, 280_000)})

@@ -19,9 +19,18 @@ from leakdiff.capture.fixtures import start_at_test
 from leakdiff.capture.frames import locals_of
 from leakdiff.capture.kinds import derives, dict_of_module, dict_of_type, is_own_module, type_name
 from leakdiff.capture.naming import class_home
+from leakdiff.capture.prompt import KIND, NOTHING, Apart, set_apart
+from leakdiff.model.owner import LIBRARIES
 
 _ASKED = "pympler.asizeof"
-_FIRST = {"module": "attribute", "frame": "local", "context": "variable", "workload": "edge", "object": "edge"}
+_FIRST = {
+    "module": "attribute",
+    KIND: "attribute",
+    "frame": "local",
+    "context": "variable",
+    "workload": "edge",
+    "object": "edge",
+}
 
 
 @attrs.frozen(eq=False)
@@ -29,7 +38,7 @@ class Root:
     """A live object a path may start at, and the words for it.
 
     Attributes:
-        kind: ``module``, ``interpreter``, ``workload``, ``frame``, ``context`` or ``exception``.
+        kind: ``module``, ``interpreter``, ``workload``, ``frame``, ``context``, ``exception`` or ``prompt``.
         name: The name a person would look for.
         target: The object itself.
         read_again: For copies of locals or variables, what makes a new copy.
@@ -50,23 +59,31 @@ class Root:
         return self.kind in ("frame", "context", "exception")
 
 
-_DEPENDENCIES = ("attr", "attrs", "guppy", "networkx", "objgraph", "psutil", "pympler")
 # Records that threads keep of themselves; a frame's local is a better name for what is in them.
 _THREAD_RECORDS = ("threading", "_thread")
 
 
 @attrs.frozen(eq=False)
 class Roots:
-    """All roots: those with names a person can edit, and those that only name what the former do not reach."""
+    """All roots: those with names a person can edit, and those that only name what the former do not reach.
+
+    Attributes:
+        first: The former.
+        then: The latter.
+        apart: What a prompt keeps, for walks that look at it after all else: give it to them.
+    """
 
     first: tuple[Root, ...]
     then: tuple[Root, ...]
+    apart: Apart = NOTHING
 
     def __len__(self) -> int:
         return len(self.first) + len(self.then)
 
     def __getitem__(self, index: int) -> Root:
-        return (*self.first, *self.then)[index]
+        if index < len(self):
+            return (*self.first, *self.then)[index]
+        return Root(KIND, *self.apart.spaces[index - len(self)])
 
     def targets(self) -> tuple[list[Any], list[Any]]:
         """Return the live objects of both."""
@@ -91,13 +108,14 @@ def find_roots(workload: Sequence[tuple[str, Any]] = ()) -> Roots:
             *(root for root in modules if root.name in _THREAD_RECORDS),
             *_interpreter(),
         ),
+        apart=set_apart(),
     )
 
 
 def _familiarity(root: Root) -> int:
     """Put the program's modules first, then the standard library, then what may be there for our sake only."""
     package = root.name.partition(".")[0]
-    return 2 if package in _DEPENDENCIES else int(package in sys.stdlib_module_names)
+    return 2 if package in LIBRARIES else int(package in sys.stdlib_module_names)
 
 
 def start_of(chain: list[Any], root: Root) -> tuple[str, str, str, list[Any]]:

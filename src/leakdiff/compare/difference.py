@@ -9,6 +9,7 @@ import attrs
 
 from leakdiff.model.diff import Change, Changes, Diff, Side
 from leakdiff.model.heap import Bound
+from leakdiff.model.owner import LIBRARIES
 from leakdiff.model.snapshot import RESOURCE_KINDS, Heap, Resources, SiteCount, Snapshot
 
 _Amounts = Mapping[str, tuple[int, int]]  # how many and how many bytes, by name
@@ -185,10 +186,21 @@ def _listing(heap: Heap | None) -> _Listing | None:
 def _owners(before: _Listing | None, after: _Listing | None) -> Changes:
     if before is None or after is None:
         return Changes()
+    imported = _imported_between(before, after)
     known = {path for path in before.owners.keys() | after.owners.keys() if _can_tell(path, before, after)}
+    known = {path for path in known if path.partition(".")[0] not in imported}
     sized = before.is_whole and after.is_whole
     changes = _compared(_kept(before.owners, known, sized=sized), _kept(after.owners, known, sized=sized))
     return Changes(change for change in changes if change.gained or _is_notable(change))
+
+
+def _imported_between(before: _Listing, after: _Listing) -> set[str]:
+    """Return libraries that came into the process between the two, for leakdiff's sake alone as a rule.
+
+    What they hold after their import is no growth; a program that leaks through one of them had it before.
+    """
+    had, have = ({path.partition(".")[0] for path in side.owners} for side in (before, after))
+    return (have - had).intersection(LIBRARIES)
 
 
 def _is_notable(change: Change) -> bool:
@@ -380,6 +392,9 @@ def _of_walks(before: Heap, after: Heap) -> Iterator[str]:
             f"the walk of the heap ended at its budget {where}: types and bytes of owners are not compared, "
             "nor owners it may not have come to"
         )
+    mine, theirs = _listing(before), _listing(after)
+    if mine is not None and theirs is not None and (imported := sorted(_imported_between(mine, theirs))):
+        yield f"{', '.join(imported)}, which leakdiff imports, came between the two: what it holds is left out"
     if where := _where(before.owners is None, after.owners is None):
         yield f"owners were not asked for {where}: they are not compared"
     elif before.least_entries != after.least_entries:

@@ -12,6 +12,7 @@ from leakdiff.model.heap import Bound, Site, Step
 from leakdiff.model.one_line import one_line
 
 ORPHANS = "held by C code"
+LIBRARIES = ("attr", "attrs", "guppy", "networkx", "objgraph", "psutil", "pympler")  # that leakdiff itself imports
 AT_EXIT = "atexit callbacks"  # the interpreter holds them, and tells only how many there are
 
 
