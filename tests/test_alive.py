@@ -7,6 +7,7 @@ import sys
 import textwrap
 from typing import Any
 
+import attrs
 import pytest
 
 import leakdiff
@@ -141,7 +142,7 @@ def test_an_object_that_only_c_code_holds_is_said_to_have_no_holder() -> None:
         "leakdiff: ALIVE  nothing that Python can see holds app.Result; reference count 2, visible 0\n"
         "\n"
         "  count  2 references: 0 of them seen, "
-        "2 by C code, the interpreter, or a value that a running function has not named"
+        "2 by C code, the interpreter, or a running function that has not named it"
     )
     assert told[1:] == ["<Alive app.Result: no holder that Python can see>", 2, 0, 0]
 
@@ -341,13 +342,169 @@ def test_asking_leaves_nothing_behind() -> None:
 
 
 def test_a_walk_that_runs_out_of_time_says_so_and_claims_nothing() -> None:
-    """What was not reached may hold it, too."""
-    alive = leakdiff.why_alive([], budget=1e-9)
+    """What was not reached may hold it: neither is it garbage, nor held by one object alone, nor by the caller only."""
+    told = ask(
+        """
+        app._inflight["one"] = app.Result()
+        alive = leakdiff.why_alive(app._inflight["one"], budget=1e-9)
+        whole = leakdiff.why_alive(app._inflight["one"])
+        print(json.dumps([alive.text(), repr(alive), len(alive.holders), whole.stopped]))
+        """
+    )
+    text, line, holders, stopped = told
 
-    assert [note.partition(" objects")[2] for note in alive.notes] == [
-        " and 1e-09 s (max_seconds): there may be more holders"
+    assert text.startswith("leakdiff: ALIVE  what holds app.Result is not known: the walk stopped after ")
+    assert " 0 of them seen, 1 by what the walk did not come to, C code, the interpreter, or a " in text
+    assert text.endswith(" and 1e-09 s (max_seconds): there may be more holders")
+    assert line.startswith("<Alive app.Result: not known: the walk stopped after ")
+    assert (holders, stopped) == (0, "")
+
+
+def test_what_a_stopped_walk_found_is_at_least_that() -> None:
+    """The claims of an answer that is not whole say what is not known."""
+    steps = Step("app", "module"), Step(".last", "app.Result")
+    own, local = (
+        Holder("app", ".last", "module", steps),
+        Holder("look()", " local r", "frame", steps, whose=Whose.CALLER),
+    )
+    one = Alive(type="app.Result", holders=(own,), held=1, references=3, seen=1, stopped="it stopped", notes=("so",))
+    two, asking = attrs.evolve(one, held=2), attrs.evolve(one, holders=(local,))
+
+    assert str(one).endswith("is held by app.last; what else holds it is not known: it stopped")
+    assert str(two).endswith("is held by at least 2 objects, app.last the nearest")
+    assert str(asking).endswith("is held by the caller; what else holds it is not known: it stopped")
+    assert [repr(one), repr(asking)] == [
+        "<Alive app.Result: at least 1 holder, app.last>",
+        "<Alive app.Result: no holder known but the caller, look() local r>",
     ]
-    assert "would" not in alive.text()
+
+
+def test_nothing_is_the_only_holder_where_a_reference_is_unexplained() -> None:
+    """A local, or one attribute, and a reference of C code, or a list that a loop goes through."""
+    told = ask(
+        """
+        import ctypes
+
+        def caller():
+            result = app.Result()
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(result))
+            return leakdiff.why_alive(result)
+
+        def loop():
+            for result in [app.Result()]:
+                return leakdiff.why_alive(result)
+
+        app.kept = app.Result()
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(app.kept))
+        answers = [caller(), loop(), leakdiff.why_alive(app.kept)]
+        told = [[str(one).partition("  ")[2], repr(one)] for one in answers]
+        print(json.dumps([told, [held.is_alone for one in answers for held in one.holders]]))
+        """
+    )
+
+    assert told[0] == [
+        [
+            "app.Result is held by the caller and what Python cannot see",
+            "<Alive app.Result: no holder known but the caller, caller() local result, besides what Python cannot see>",
+        ],
+        [
+            "app.Result is held by the caller and what no root reaches",
+            "<Alive app.Result: no holder known but the caller, loop() local result, besides what no root reaches>",
+        ],
+        ["app.Result is held by app.kept and what Python cannot see", "<Alive app.Result: 1 holder, app.kept>"],
+    ]
+    assert not any(told[1])
+
+
+def test_many_holders_are_all_seen_though_few_are_named() -> None:
+    """C code is not blamed for those beyond the first thousand, and whoever asks is told though it comes last."""
+    told = ask(
+        """
+        def caller():
+            kept = app.Result()
+            app.jobs = [[kept] for _ in range(1_500)]
+            return leakdiff.why_alive(kept)
+
+        alive = caller()
+        print(json.dumps([alive.held, alive.seen, alive.unexplained, alive.programs, alive.holders[-1].where]))
+        """
+    )
+
+    assert told == [1_501, 1_501, 0, 1_500, "caller() local kept"]
+
+
+def test_a_constant_is_held_by_code_once_however_many_functions_are_made_of_it() -> None:
+    """So a reference of C code is not taken for one of the closures'; the code of inner functions counts as well."""
+    told = ask(
+        """
+        import ctypes
+
+        exec("def make():\\n    def inner(): return 'a constant of code'\\n    return inner", app.__dict__)
+        app.made = [app.make() for _ in range(5)]
+
+        def caller():
+            constant = app.made[0]()
+            before = leakdiff.why_alive(constant, itself=True)
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(constant))
+            return before, leakdiff.why_alive(constant, itself=True)
+
+        print(json.dumps([[one.held, one.references, one.unexplained, one.notes] for one in caller()]))
+        """
+    )
+
+    assert told == [[2, 2, 0, []], [2, 3, 1, []]]
+
+
+@pytest.mark.parametrize("made", ["dict", "type('D', (dict,), {})", "OrderedDict", "lambda: defaultdict(list)"])
+def test_a_key_is_found_in_any_kind_of_dict(made: str) -> None:
+    """Of a dict of texts gc shows no keys, but the class of a mapping, or what makes its values."""
+    told = ask(
+        f"""
+        from collections import OrderedDict, defaultdict
+
+        app.mapping = ({made})()
+        app.mapping["req-" + str(len(app.__dict__))] = 1
+        alive = leakdiff.why_alive(next(iter(app.mapping)), itself=True)
+        print(json.dumps([[[held.where, held.is_alone] for held in alive.holders], alive.unexplained]))
+        """
+    )
+
+    assert told == [[["app.mapping key", True]], 0]
+
+
+def test_ctrl_c_keeps_nothing_alive() -> None:
+    """Neither the object nor what the walk was at, though the exception and its traceback are kept."""
+    told = ask(
+        """
+        import weakref
+        from leakdiff.capture.walk import Pacer
+
+        def interrupt(pacer):
+            times.append(1)
+            if len(times) > 100:
+                raise KeyboardInterrupt
+
+        class Small:
+            pass
+
+        Pacer.breathe, times, kept = interrupt, [], []
+        app.many = [Small() for _ in range(100_000)]
+        app.kept = app.Result()
+        gone = [weakref.ref(app.many[at]) for at in range(0, 100_000, 100)]
+        result = weakref.ref(app.kept)
+        for ask in (lambda: leakdiff.why_alive(app.kept), lambda: leakdiff.owners(app.Result), leakdiff.why_alive):
+            times.clear()
+            try:
+                ask() if ask is not leakdiff.why_alive else ask("Result")
+            except KeyboardInterrupt as error:
+                kept.append(error)
+        app.many.clear()
+        app.kept = None
+        print(json.dumps([len(kept), sum(one() is not None for one in gone), result() is None]))
+        """
+    )
+
+    assert told == [3, 0, True]
 
 
 @pytest.mark.parametrize(("knobs", "name"), [({"budget": 0}, "budget"), ({"itself": "yes"}, "itself")])
@@ -358,6 +515,113 @@ def test_arguments_that_cannot_work_are_refused(knobs: dict[str, Any], name: str
 
 
 # -- whoever asks ----------------------------------------------------------------------------------
+
+
+_ASKED_FROM = {
+    "a coroutine": """
+        async def caller(result):
+            return leakdiff.why_alive(result)
+
+        alive = asyncio.run(caller(SUBJECT))
+    """,
+    "an asynchronous generator": """
+        async def caller(result):
+            yield leakdiff.why_alive(result)
+
+        async def main(asking):
+            return [one async for one in asking][0]
+
+        alive = asyncio.run(main(caller(SUBJECT)))
+    """,
+    "a generator": """
+        def caller(result):
+            yield leakdiff.why_alive(result)
+
+        alive = list(caller(SUBJECT))[0]
+    """,
+    "a context manager": """
+        @contextlib.contextmanager
+        def caller(result):
+            yield leakdiff.why_alive(result)
+
+        def main(manager):
+            with manager as alive:
+                return alive
+
+        alive = main(caller(SUBJECT))
+    """,
+    "a comprehension": """
+        def caller(result):
+            return [leakdiff.why_alive(result) for _ in "1"]
+
+        alive = caller(SUBJECT)[0]
+    """,
+}
+
+
+@pytest.mark.parametrize("asked_from", _ASKED_FROM)
+def test_locals_of_whoever_asks_are_the_callers(asked_from: str) -> None:
+    """Also of what runs as a coroutine or generator, which refers to the locals of its frame: once, not twice."""
+    asks = textwrap.dedent(_ASKED_FROM[asked_from])
+    tells = """
+told.append([str(alive).partition(" by ")[2], alive.unexplained, alive.notes])
+told[-1] += [one.where for one in alive.holders if one.whose == "caller"][:1]
+"""
+    told = ask(
+        "import asyncio, contextlib\napp.kept, told = app.Result(), []\n"
+        + "".join(asks.replace("SUBJECT", subject) + tells for subject in ("app.kept", "app.Result()"))
+        + "print(json.dumps(told))"
+    )
+
+    assert told == [
+        ["app.kept alone", 0, [], "caller() local result"],
+        ["the caller only", 0, [], "caller() local result"],
+    ]
+
+
+def test_a_coroutine_that_waits_for_whoever_asks_is_the_programs() -> None:
+    """It counts as one holder: what runs, and its frame, are the same."""
+    told = ask(
+        """
+        import asyncio
+
+        async def look(result):
+            return leakdiff.why_alive(result)
+
+        async def main():
+            result = app.Result()
+            return await look(result)
+
+        alive = asyncio.run(main())
+        holders = [[one.where, one.whose] for one in alive.holders]
+        print(json.dumps([holders, alive.held, alive.references, alive.seen, str(alive)]))
+        """
+    )
+
+    assert told[0] == [["main() local result", "program"], ["look() local result", "caller"]]
+    assert told[1:4] == [2, 2, 2]
+    assert told[4].endswith("is held by main() local result alone")
+
+
+@pytest.mark.parametrize(
+    "asks", ["lambda: leakdiff.why_alive(app.kept)", "(leakdiff.why_alive(o) for o in [app.kept])"]
+)
+def test_what_a_function_calls_is_not_written_within_it(asks: str) -> None:
+    """A function that is given a lambda, or goes through a generator expression, is the program's."""
+    told = ask(
+        f"""
+        def retry(asks, payload):
+            return asks() if callable(asks) else list(asks)[0]
+
+        def caller():
+            return retry({asks}, app.kept)
+
+        app.kept = app.Result()
+        print(json.dumps([[one.where, one.whose] for one in caller().holders if "retry" in one.where]))
+        """
+    )
+
+    assert told == [["retry() local payload", "program"]]
 
 
 def test_a_prompt_is_told_apart() -> None:
@@ -403,6 +667,8 @@ def test_what_ipython_keeps_is_told_apart() -> None:
     assert told[0] == ["app._inflight[*]", "program", ""]
     assert {whose for _, whose, _ in told[1:]} == {"session"}
     assert "IPython keeps it in Out[2]" in [said for _, _, said in told]
+    hidden = [said for _, _, said in told if "user_ns_hidden" in said]
+    assert [said.partition(" it in ")[0] for said in hidden] == ["IPython keeps"]
 
 
 def test_python_with_a_prompt_tells_what_it_keeps_itself() -> None:
@@ -443,6 +709,17 @@ def test_the_graph_joins_the_paths_of_all_holders() -> None:
         ("module app.jobs", "owner", "app.jobs"),
     ]
     assert sorted(str(facts["label"]) for _, _, facts in graph.edges(data=True)) == [".jobs", ".last", "[*]"]
+
+
+def test_a_module_may_be_called_itself() -> None:
+    """Only the object's own cycles start at it."""
+    path = Step("itself", "module"), Step(".jobs", "dict"), Step("[*]", "app.Result")
+    cycle = Step("itself", "object"), Step(".driver", "app.Child"), Step(".parent", "app.Result")
+    held = Holder("itself.jobs", "[*]", "dict", path), Holder("itself.driver", ".parent", "app.Child", cycle)
+    graph = Alive(type="app.Result", holders=held, held=2).graph
+
+    assert [facts["said"] for _, facts in graph.nodes(data=True) if facts["kind"] == "root"] == ["module itself"]
+    assert len(graph) == 4
 
 
 def test_the_paths_are_drawn() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 import pytest
 
 import leakdiff
 from leakdiff.errors import OwnerNotFound
-from leakdiff.model.alive import InstanceOwner, InstanceOwners
+from leakdiff.model.alive import Alive, InstanceOwner, InstanceOwners
 from test_alive import ask
 
 _ROWS = "[[one.path, one.count] for one in alive.owners]"
@@ -157,19 +158,102 @@ def test_what_gc_does_not_track_is_found_by_the_walk() -> None:
 
 
 def test_many_holders_are_named_by_those_that_are_alike() -> None:
-    """Thousands of attributes have one path; a note says how many were read."""
+    """Thousands of attributes have one path; claim, table and note say how many were not read."""
     told = ask(
         f"""
         app._inflight.update((number, app.Child(app.Result())) for number in range(6_000))
         alive = leakdiff.why_alive(app.Result)
-        print(json.dumps([{_ROWS}, alive.notes]))
+        print(json.dumps([{_ROWS}, alive.owners[0].unread, alive.text()]))
+        """
+    )
+    rows, unread, text = told
+
+    assert rows == [["app._inflight[*].parent", 6_000]]
+    assert 5_900 < unread < 6_000
+    assert text.splitlines()[0] == (
+        "leakdiff: ALIVE  6,000 instances of app.Result, all of them held by app._inflight[*].parent, "
+        f"as far as was read: {unread:,} of their paths were not"
+    )
+    assert "  held   ~6,000  100.0%" in text
+    assert (
+        f"  note   6,000 objects hold them: the paths of {6_000 - unread:,} were read; each other (~) counts " in text
+    )
+
+
+def test_many_holders_of_several_kinds_are_told_apart() -> None:
+    """Two classes of holders in one map, and one class that holds them by either of two attributes."""
+    told = ask(
+        f"""
+        class Either:
+            def __init__(self, is_first):
+                if is_first:
+                    self.one = app.Result()
+                else:
+                    self.two = app.Result()
+
+        app._inflight.update((number, app.Child(app.Result())) for number in range(3_000))
+        app._inflight.update((-number, app.Result()) for number in range(1, 3_001))
+        for holder in range(1, 3_001):
+            app._inflight[-holder].driver = app.Child(None)
+        alive = leakdiff.why_alive(app.Child)
+        app.mixed = [Either(number % 2) for number in range(11_000)]
+        mixed = leakdiff.why_alive(app.Result)
+        print(json.dumps([{_ROWS}, [[one.path, one.count, one.unread] for one in mixed.owners]]))
+        """
+    )
+    mixed = {path: (count, unread) for path, count, unread in told[1]}
+
+    assert sorted(told[0]) == [["app._inflight", 3_000], ["app._inflight[*].driver", 3_000]]
+    assert mixed["app.mixed[*]..."][0] == mixed["app.mixed[*]..."][1] > 5_000
+    assert sum(mixed[f"app.mixed[*].{name}"][0] for name in ("one", "two")) + mixed["app.mixed[*]..."][0] == 11_000
+
+
+def test_more_attributes_of_one_object_than_are_read_are_not_given_the_name_of_the_first() -> None:
+    """What is common to their paths is all that is known of the rest."""
+    told = ask(
+        f"""
+        for number in range(1_200):
+            setattr(app, f"kept_{{number}}", app.Result())
+        alive = leakdiff.why_alive(app.Result)
+        print(json.dumps({_ROWS}[:2]))
         """
     )
 
-    assert told == [
-        [["app._inflight[*].parent", 6_000]],
-        ["6,000 objects hold them: the paths of 1 were read, for all alike"],
-    ]
+    assert told == [["app...", 200], ["app.kept_0", 1]]
+
+
+def test_classes_are_instances_of_their_metaclass() -> None:
+    """Also those that were visited as the class of some instance first, or that nothing but an instance leads to."""
+    told = ask(
+        f"""
+        import abc, enum
+
+        class Meta(type):
+            pass
+
+        app.early = Meta("Early", (), {{}})()
+        app.Late = Meta("Late", (), {{}})
+        app.late = app.Late()
+        alive = leakdiff.why_alive(Meta)
+        others = [leakdiff.why_alive(one).count > 3 for one in (type, abc.ABCMeta, enum.EnumMeta)]
+        print(json.dumps([alive.count, sorted({_ROWS}), others]))
+        """
+    )
+
+    assert told == [2, [["app.Late", 1], ["app.early.__class__", 1]], [True, True, True]]
+
+
+def test_every_builtin_type_can_be_asked_about() -> None:
+    """Namespaces of modules and classes are dicts as well, and roots at the same time."""
+    told = ask(
+        """
+        app.kept = [{}, [], (1, []), lambda: 0, types.ModuleType("m"), "a text " + str(len(app.__dict__)), object()]
+        answers = [leakdiff.why_alive(type(one)) for one in app.kept]
+        print(json.dumps([[any(one.path == "app.kept" for one in each.owners), bool(each.text())] for each in answers]))
+        """
+    )
+
+    assert told == [[True, True]] * 7
 
 
 def test_the_table_alone_is_taken_apart_by_path() -> None:
@@ -204,9 +288,22 @@ def test_a_name_that_no_class_or_several_have_is_refused(name: str, said: str) -
     with pytest.raises(OwnerNotFound) as refused:
         leakdiff.why_alive(name)
 
+    frames = [frame for frame, _ in traceback.walk_tb(refused.value.__traceback__)][1:]
+
     assert said in str(refused.value)
+    assert not any("by_name" in frame.f_locals or "subject" in frame.f_locals for frame in frames)
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 1_000
+
+
+@pytest.mark.parametrize("text", ["x" * 10_000_000, "\x1b[2J", "a\nb", "\ud800", "\u202e"])
+def test_whatever_was_not_found_is_told_in_a_harmless_line(text: str) -> None:
+    """The error itself bounds what it is given: others raise it as well."""
+    told = str(OwnerNotFound(text, text, "Give another."))
+
+    assert told.isprintable()
+    assert len(told) < 1_500
+    assert told.endswith(" Give another.")
 
 
 def test_owners_of_an_instance_are_refused() -> None:
@@ -220,8 +317,38 @@ def test_a_class_without_instances_is_no_trouble() -> None:
     """It says so, and the table is empty with its reason."""
     alive = leakdiff.why_alive(_Never)
 
-    assert str(alive) == f"leakdiff: ALIVE  there is no instance of {__name__}._Never"
+    assert str(alive) == f"leakdiff: ALIVE  no instance of {__name__}._Never was found"
     assert "no instance" in repr(alive.owners)
+
+
+def test_what_a_stopped_walk_did_not_find_is_not_known() -> None:
+    """Neither that there are no instances, nor how many."""
+    alive = leakdiff.why_alive(_Never, budget=1e-9)
+    found = Alive(type="app.Result", of_class=True, count=3, stopped="it stopped")
+
+    assert str(alive).startswith(f"leakdiff: ALIVE  whether there are instances of {__name__}._Never is not known: the")
+    assert repr(alive).startswith(f"<Alive {__name__}._Never: not known: the walk stopped after")
+    assert "no instance" not in repr(alive.owners)
+    assert str(found) == "leakdiff: ALIVE  at least 3 instances of app.Result; it stopped"
+    assert repr(found) == "<Alive app.Result: at least 3 instances>"
+
+
+def test_instances_on_the_stack_of_a_loop_are_not_called_garbage() -> None:
+    """The list that a loop goes through has no name: that is said."""
+    text = ask(
+        """
+        def caller():
+            for result in [app.Result() for _ in range(5)]:
+                return leakdiff.why_alive(app.Result).text()
+
+        print(json.dumps(caller()))
+        """
+    )
+
+    assert (
+        "  stray  4 instances that no root reaches: garbage that gc has not collected yet, or held by C code, the "
+        "interpreter, or a running function that has not named it" in text
+    )
 
 
 class _Never:

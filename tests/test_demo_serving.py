@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import signal
 import subprocess
@@ -17,12 +18,19 @@ pytest.importorskip("jinja2", reason="the pages need it: pip install 'leakdiff[w
 
 
 @pytest.fixture
-def service() -> Iterator[subprocess.Popen[str]]:
+def service(environ: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """Run the service at a free port, in a process of its own."""
     command = [sys.executable, "-m", "leakdiff", "demo", "--serve", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env={**os.environ, **environ}) as process:
         yield process
         process.kill()
+
+
+@pytest.fixture
+def environ() -> dict[str, str]:
+    """Return what the environment has besides."""
+    return {"LEAKDIFF_TOKEN": ""}
 
 
 def said(process: subprocess.Popen[str]) -> str:
@@ -58,3 +66,15 @@ def test_what_it_says_leads_to_the_owner(service: subprocess.Popen[str]) -> None
 
     assert "LEAK  leakdiff.demo.matching._inflight grows by " in page
     assert (service.returncode, errors) == (0, "")
+
+
+@pytest.mark.parametrize("environ", [{"LEAKDIFF_TOKEN": "s3cret-" * 8}])
+def test_a_token_that_was_given_is_not_printed(service: subprocess.Popen[str], environ: dict[str, str]) -> None:
+    """Terminals are recorded and shared: what is printed is where the token is, as a shell reads it."""
+    lines = said(service)
+    url = re.findall(r"http://127\.0\.0\.1:\d+/", lines)[0]
+    page = asked(url, environ["LEAKDIFF_TOKEN"])
+
+    assert "s3cret" not in lines
+    assert f'curl -u ":$LEAKDIFF_TOKEN" {url}\n' in lines
+    assert "leakdiff" in page

@@ -176,7 +176,7 @@ kept = set()
 while trace is not None:
     kept.update(type(value).__name__ for value in trace.tb_frame.f_locals.values())
     trace = trace.tb_next
-print(json.dumps([found.text(), lru, nowhere, sorted(kept)]))
+print(json.dumps([found.text(), lru, nowhere, sorted(kept), repr(found)]))
 """
 
 
@@ -188,7 +188,7 @@ def walked() -> list[Any]:
 
 def test_a_path_that_leads_nowhere_keeps_nothing_alive(walked: list[Any]) -> None:
     """A prompt keeps the last traceback, and with it the frames: none of them may hold the heap."""
-    _, _, nowhere, kept = walked
+    _, _, nowhere, kept, _ = walked
 
     assert "containers that can be reached by name in this process is called that" in nowhere
     assert set(kept) <= {"NoneType", "bool", "int", "str"}
@@ -196,10 +196,11 @@ def test_a_path_that_leads_nowhere_keeps_nothing_alive(walked: list[Any]) -> Non
 
 def test_what_names_do_not_lead_to_is_found_by_a_walk(walked: list[Any]) -> None:
     """A path with ``[*]`` or a cache in it leads to the largest container of that name."""
-    found, lru, *_ = walked
+    found, lru, *_, shown = walked
 
+    assert shown == "<Entries 1 of 40 in one of 3 containers __main__.HOLDERS[*].found>"
     assert found.splitlines() == [
-        "the newest 1 of 40 entries of __main__.HOLDERS[*].found, dict",
+        "the newest 1 of 40 entries of one of 3 containers __main__.HOLDERS[*].found, dict",
         "  key       value",
         "  'key-39'  list of 1",
         "              0: 39",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import attrs
@@ -429,3 +430,16 @@ def test_a_picture_tells_how_much_it_is() -> None:
     assert repr(picture_of(finding())) == "<Picture 5 nodes, 5 edges>"
     assert repr(Picture("", ())) == "<Picture 0 nodes, 0 edges>"
     assert attrs.asdict(picture_of(finding()))["left_out"] == ""
+
+
+def test_of_a_graph_without_end_a_part_is_drawn() -> None:
+    """More nodes than can be compared are left out, and the title says how many."""
+    graph: nx.DiGraph[Any] = nx.DiGraph()
+    graph.add_node("root", kind="root", said="module app")
+    for number in range(20_000):
+        graph.add_node(number, kind="step", said=f"app.Class{number}")
+        graph.add_edge("root" if number < 40 else number % 40, number, label="[*]")
+    picture = picture_of_graph(graph, "everything")
+
+    assert picture.title == "everything (without 19,001 more nodes)"
+    assert len(picture.nodes) <= 40

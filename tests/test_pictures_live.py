@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 from typing import Any
 
 import pytest
 
 from fresh import run_fresh
-from leakdiff.asking import allowed
-from leakdiff.errors import ValuesNotAllowed
+from leakdiff.asking import allowed, is_somebody_there
+from leakdiff.errors import BadOption, ValuesNotAllowed
 from leakdiff.render.pictures import graphviz
 
 needs_dot = pytest.mark.skipif(not graphviz.is_installed(), reason="needs Graphviz: apt-get install graphviz")
@@ -95,6 +96,21 @@ OBJGRAPH = """\
 TRY = "try_to_draw(True)"
 
 
+KEEP = """\
+import builtins, gc, warnings, weakref
+first = weakref.ref(next(reversed(app._orders.values())))
+before = warnings.filters[:]
+warnings.catch_warnings = None
+try:
+    finding.draw('objgraph', show_values=True)
+except leakdiff.LeakdiffError as error:
+    builtins.last = error
+app._orders.clear()
+gc.collect()
+said.append([first() is None, builtins.last.__context__ is None, warnings.filters == before])
+"""
+
+
 def _objgraph(*acts: str, repr_: str = "return '<script>&' + chr(27) + chr(0x202e)") -> Any:
     return run_fresh(OBJGRAPH.format(acts="; ".join(acts), repr=repr_))
 
@@ -139,7 +155,22 @@ def test_code_of_the_program_that_fails_under_objgraph_is_named() -> None:
     )
 
 
+@needs_dot
+def test_an_error_of_objgraph_keeps_nothing_alive() -> None:
+    """A prompt keeps the last error; no frame that has the entries hangs on it, and no filter of warnings was moved."""
+    hostile = "return ''\n\n        @property\n        def __class__(self):\n            raise KeyError('a secret')"
+    kept = _objgraph(f"exec({KEEP!r})", repr_=hostile)
+
+    assert kept["said"] == [[True, True, True]]
+
+
 # -- asking ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process be one in which somebody types."""
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
 
 
 class Terminal(io.StringIO):
@@ -150,6 +181,7 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.mark.usefixtures("prompt")
 @pytest.mark.parametrize("answer", ["y\n", " YES \n"])
 def test_a_yes_at_the_prompt_is_leave(
     answer: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -165,6 +197,7 @@ def test_a_yes_at_the_prompt_is_leave(
     )
 
 
+@pytest.mark.usefixtures("prompt")
 @pytest.mark.parametrize("answer", ["\n", "n\n", "", "yesterday\n"])
 def test_anything_else_at_the_prompt_is_a_no(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty line, the end of the input, another word: nothing is shown."""
@@ -174,6 +207,34 @@ def test_anything_else_at_the_prompt_is_a_no(answer: str, monkeypatch: pytest.Mo
         allowed("Finding.entries()", None)
 
 
+def test_a_terminal_alone_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that was started in a terminal has one, and must not wait there for an answer."""
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+
+    with pytest.raises(ValuesNotAllowed, match="there is nobody to ask"):
+        allowed("Finding.entries()", None)
+
+
+@pytest.mark.usefixtures("prompt")
+def test_a_thread_is_not_at_the_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is typed is the main thread's, whoever else wants to read it."""
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    said: list[bool] = []
+    thread = threading.Thread(target=lambda: said.append(is_somebody_there()))
+    thread.start()
+    thread.join()
+
+    assert (said, is_somebody_there()) == ([False], True)
+
+
+@pytest.mark.parametrize("show_values", ["no", "yes", 1, 0, []])
+def test_leave_is_said_in_no_other_words(show_values: Any) -> None:
+    """A text such as ``no`` is true to Python, and must not be taken for leave."""
+    with pytest.raises(BadOption, match="True, False or None"):
+        allowed("Finding.entries()", show_values)
+
+
+@pytest.mark.usefixtures("prompt")
 @pytest.mark.parametrize("stdin", [None, io.StringIO("y\n")])
 def test_nobody_is_asked_where_nobody_sits(stdin: io.StringIO | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A service has no terminal: what was not allowed is refused."""

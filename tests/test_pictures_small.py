@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from itertools import combinations
 from xml.etree import ElementTree as ET
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from leakdiff.drawing import draw
 from leakdiff.errors import NothingToDraw
+from leakdiff.model.tracking import Reading, Track
 from leakdiff.render.pictures.sparks import spark, spark_svg
 from leakdiff.render.pictures.treemap import Tile, bars_text, squarified, tiles_of, treemap_svg
 from pictured import finding, types
@@ -130,6 +133,17 @@ def test_spark(values: list[float], shown: str) -> None:
 def test_spark_in_ascii() -> None:
     """The same in characters that every terminal has."""
     assert spark([0, 1, 2, 3, 4, 5], ascii=True) == "_.-=*#"
+
+
+def test_a_drawing_of_a_track_fits_where_there_is_ascii_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The characters are those that standard output can show."""
+    track = Track("app.seen", "list", (Reading(0.0, 0), Reading(5.0, 26)), seconds=10.0, every=0.1)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    shown = str(track.spark(4))
+    monkeypatch.undo()
+
+    assert shown == "_###"
+    assert track.spark(4) == "▁███"
 
 
 @settings(deadline=None)

@@ -58,7 +58,10 @@ def test_a_report_is_read_from_a_pipe(monkeypatch: pytest.MonkeyPatch, capfd: py
     ("arguments", "said"),
     [
         (["nowhere.json"], "nowhere.json cannot be read: there is no such file. Check the name and the folder."),
-        (["REPORT", "--output", "incident.pdf"], "path='incident.pdf' cannot work: path must be a file whose ending"),
+        (
+            ["REPORT", "--output", "incident.pdf"],
+            "output='incident.pdf' cannot work: output must be a file whose ending",
+        ),
         (["REPORT", "--output", "nowhere/incident.html"], "nowhere/incident.html could not be written: No such file"),
     ],
 )
@@ -72,6 +75,22 @@ def test_trouble_is_one_sentence(
     assert out == ""
     assert err.startswith(f"leakdiff: {said}")
     assert err.endswith("]\n")
+
+
+@pytest.mark.parametrize("alias", ["report.json", "folder/../report.json", "link.json"])
+def test_the_report_is_not_written_over(
+    saved: Path, tmp_path: Path, alias: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """By whatever name: it is the only form that can be read again."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.json").symlink_to(saved)
+    before = saved.read_bytes()
+    status = main(["render", str(saved), "--to", "md", "--output", str(tmp_path / alias)])
+
+    assert (status, saved.read_bytes()) == (2, before)
+    assert capfd.readouterr().err.endswith(
+        f"/{alias}' cannot work: output must be another file than the report, which would be lost. [bad-option]\n"
+    )
 
 
 def test_nothing_to_draw_is_trouble(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from builder import one_round
 from leakdiff.errors import MissingExtra
 from leakdiff.model.report import Report, Verdict
 from leakdiff.model.signals import Phase
-from leakdiff.render.html import as_page, render_html, render_session
+from leakdiff.render.html import as_page, render_html, render_session, templates
 from leakdiff.render.plain import printable
 from leakdiff.render.text import rows, told
 from paper import FULL, drawn_graph
@@ -354,6 +354,29 @@ def test_without_jinja2_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(MissingExtra, match=r"needs jinja2, which is not installed: pip install 'leakdiff\[html\]'\."):
         report_of(INFLIGHT).html()
+
+
+def test_a_page_does_not_grow_with_the_rounds() -> None:
+    """A line has no more points than its drawing has room for: its heights and depths, its beginning and its end."""
+    measured = [one_round(Phase.MARK, objects=1 + number % 7 - 3) for number in range(20_000)]
+    measured[5_000] = one_round(Phase.MARK, objects=9_000)
+    measured[5_001] = one_round(Phase.MARK, objects=-9_000)
+    few, many = (
+        as_page(attrs.evolve(report_of(INFLIGHT), rounds=tuple(rounds)))["signals"][0]["points"].split(" ")
+        for rounds in (measured[:7], measured)
+    )
+    heights = [float(point.partition(",")[2]) for point in many]
+
+    assert len(few) == 8
+    assert len(many) < 2_000
+    assert (min(heights), max(heights)) == (2.0, 22.0)
+    assert (many[0].partition(",")[0], many[-1].partition(",")[0]) == ("2.0", "118.0")
+
+
+def test_templates_are_read_once() -> None:
+    """A session of tests makes a page for each; what says that jinja2 is missing still looks each time."""
+    assert templates("leakdiff.render") is templates("leakdiff.render")
+    assert templates("leakdiff.web", "leakdiff.render") is not templates("leakdiff.render")
 
 
 # -- any report ------------------------------------------------------------------------------------

@@ -245,6 +245,33 @@ def test_a_report_of_any_length_fits_into_a_comment() -> None:
     text = render_markdown(report)
 
     assert len(text) <= MOST_CHARACTERS
-    assert "more findings: the report as HTML or JSON has them all." in text
+    assert "more findings: the report as HTML or JSON has all of them." in text
     assert text.count("<details>") == text.count("</details>")
     assert len(render_markdown(report_of(long))) <= MOST_CHARACTERS
+
+
+@pytest.mark.parametrize("name", ["x", "a|", "`|", "\U000e0001"])
+def test_the_only_finding_is_always_there(name: str) -> None:
+    """However long its rows are: its heading and its claim stay, and rows without room are counted."""
+    long = attrs.evolve(
+        REPORT.findings[0],
+        path=tuple(Step(f".{name * 900}", name * 900) for _ in range(200)),
+        because=name * 5_000,
+        shared_with=tuple(f"{name * 900}{number}" for number in range(300)),
+    )
+    text = render_markdown(report_of(long))
+
+    assert "### LEAK NEW: `app.matching._inflight` grows by 1.00 entries per unit" in text
+    assert "\n| owner | " in text
+    assert len(text) <= MOST_CHARACTERS
+    assert text.count("<details>") == text.count("</details>")
+
+
+def test_one_finding_more_is_no_findings() -> None:
+    """It is counted as people count."""
+    long = attrs.evolve(REPORT.findings[0], because="word, " * 10_000)
+    many = next(
+        text for count in range(2, 100) if "and 1 more" in (text := render_markdown(report_of(*[long] * count)))
+    )
+
+    assert "\n\nand 1 more finding: the report as HTML or JSON has all of them.\n" in many

@@ -14,7 +14,7 @@ from fresh import run_fresh
 pytest.importorskip("IPython", reason="IPython is not installed: pip install ipython")
 
 _SESSION = """
-import asyncio, json, os, sys, tempfile
+import asyncio, json, os, signal, sys, tempfile
 os.environ["IPYTHONDIR"] = tempfile.mkdtemp()
 sys.path.insert(0, os.getcwd())
 from IPython.core.interactiveshell import InteractiveShell
@@ -37,6 +37,22 @@ async def in_a_loop():
 
 answers = {cell: run(cell) for cell in CELLS}
 answers["in a loop"] = asyncio.run(in_a_loop())
+
+async def checked_in_a_loop(verb):
+    return repr(shell.run_line_magic("leakdiff", f"check {verb} --rounds 3 --units 29 --patience 0.1"))
+
+answers["a callable in a loop"] = asyncio.run(checked_in_a_loop("awaiting"))
+answers["units in a loop"] = asyncio.run(checked_in_a_loop("awaiting_units"))
+
+async def interrupted():
+    signal.setitimer(signal.ITIMER_REAL, 1.0)
+    try:
+        return repr(shell.run_cell_magic("leakdiff", "", "await asyncio.sleep(600)"))
+    except KeyboardInterrupt:
+        return "KeyboardInterrupt"
+
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+answers["interrupted"] = asyncio.run(interrupted())
 completed = {text: shell.complete(None, text)[1] for text in TEXTS}
 run("%unload_ext leakdiff")
 left = [run("%leakdiff"), *shell.strdispatchers["complete_command"].strs]
@@ -53,6 +69,9 @@ _AWAITS = f"{_CELL}await asyncio.sleep(0)\nbox.append(Kept())"
 _GROWN = "len(box) > 100"
 _ALIVE = "[sum(one() is not None for one in held), len(set(Out) - before)]"
 _RAISES, _TYPED = f"{_CELL}1 / 0", f"{_CELL}1 /"
+_DEEPER = "%leakdiff why failing()"
+_BUG = "%leakdiff watch 0.3"
+_REFUSED, _CONTEXT = "%leakdiff watch -- -1", "sys.last_value.__context__, type(sys.last_value).__name__"
 _OUT = "{found.owner: [str(found.verdict), found.artefact] for found in report.findings}"
 
 _CHECK_TYPING = """
@@ -72,6 +91,11 @@ _WRONG = {
         "UsageError: seconds=0.0 cannot work: seconds must be a number above 0 and below 86,400.0. [bad-option]"
     ),
     "%leakdiff check": "UsageError: %leakdiff check: say of what.",
+    "%leakdiff check 1/0": "UsageError: %leakdiff check 1/0: ZeroDivisionError: division by zero",
+    "%leakdiff why 1/0": "UsageError: %leakdiff why 1/0: ZeroDivisionError: division by zero",
+    '%leakdiff why "kept': 'UsageError: %leakdiff why "kept: No closing quotation.',
+    "%leakdiff watch 0.2 --rounds 3": "UsageError: %leakdiff watch takes no --rounds: only check does.",
+    "%leakdiff diff whatever": "UsageError: %leakdiff diff takes nothing besides, and no whatever.",
     "%leakdiff check nope": "UsageError: %leakdiff check nope: NameError: name 'nope' is not defined",
     "%%leakdiff --units x\nclean()": "UsageError: argument --units: invalid int value: 'x'",
     "%%leakdiff clean\nclean()": (
@@ -82,6 +106,10 @@ _CELLS = (
     "%load_ext leakdiff",
     "import asyncio, contextlib, gc, json, leakdiff, os, weakref",
     "class Kept: pass\nkept = []\ndef leaking(): kept.append(Kept())\ndef clean(): return [1]",
+    "async def awaiting(): await asyncio.sleep(0); kept.append(Kept())",
+    "async def awaiting_units(units): kept.extend(Kept() for _ in range(units))",
+    "def failing(): secret = Kept(); told.append(weakref.ref(secret)); deeper()\ndef deeper(): return 1 / 0",
+    "told = []; sys = __import__('sys')",
     *_WRONG,
     "%leakdiff",
     "%leakdiff?",
@@ -103,6 +131,12 @@ _CELLS = (
     _GROWN,
     _RAISES,
     _TYPED,
+    _DEEPER,
+    "import leakdiff.live; watch, leakdiff.live.watch = leakdiff.live.watch, lambda seconds: int('a bug')",
+    _BUG,
+    "leakdiff.live.watch = watch",
+    _REFUSED,
+    _CONTEXT,
     "before = set(Out)",
     "report",
     "leakdiff.snapshot()",
@@ -115,11 +149,6 @@ _CELLS = (
     f"print(json.dumps({_OUT}))",
 )
 _TEXTS = ('report.findings["', 'taken.types["__main__.K', 'taken.owners["__main__.kep', "%leakdiff sn")
-
-
-_KEPT = (
-    "IPython keeps every result in Out and under a name such as _12, and every input in In, as _i12 and in linecache"
-)
 
 
 @attrs.frozen
@@ -190,6 +219,38 @@ def test_a_cell_may_await(session: Session) -> None:
     assert "__main__.kept grows by 1.00 entries per unit" in session["in a loop"]
 
 
+def test_a_callable_that_awaits_is_checked_where_a_loop_runs(session: Session) -> None:
+    """As a cell that awaits is: in another thread; one that takes units is given them."""
+    assert "__main__.kept grows by 1.00 entries per unit" in session["a callable in a loop"]
+    assert "__main__.kept grows by 1.00 entries per unit" in session["units in a loop"]
+
+
+def test_what_awaits_is_ended_by_an_interrupt(session: Session) -> None:
+    """Ctrl-C reaches the main thread only, and the unit that waits in another is cancelled."""
+    assert session["interrupted"].startswith(("<Report INCONCLUSIVE", "KeyboardInterrupt"))
+
+
+def test_what_an_expression_raises_is_shown_without_our_frames(session: Session) -> None:
+    """What the program called is in the traceback; neither leakdiff nor what it uses to evaluate is."""
+    shown = session[_DEEPER]
+
+    assert "in deeper()" in shown
+    assert "leakdiff" not in shown.partition("UsageError")[0]
+    assert "in ev(" not in shown
+    assert shown.endswith("UsageError: %leakdiff why failing(): ZeroDivisionError: division by zero")
+
+
+def test_a_bug_is_not_taken_for_a_wrong_number(session: Session) -> None:
+    """What watch itself raises is shown as it is."""
+    assert session[_BUG].splitlines()[-1] == "ValueError: invalid literal for int() with base 10: 'a bug'"
+
+
+def test_a_refusal_keeps_no_frame_of_ours(session: Session) -> None:
+    """The prompt keeps the last error, which must not keep another whose frames have the program's objects."""
+    assert "[bad-option]" in session[_REFUSED]
+    assert session[_CONTEXT] == "(None, 'UsageError')"
+
+
 @pytest.mark.parametrize("cell", _WRONG)
 def test_what_cannot_work_is_a_sentence(cell: str, session: Session) -> None:
     """No traceback of ours is shown, and the slug is."""
@@ -252,8 +313,7 @@ def test_what_ipython_keeps_is_said_to_be_kept_by_ipython(session: Session) -> N
     """Results that land in Out, and the names they get, are told with their reason, and nobody else is accused."""
     told: dict[str, Any] = json.loads(session[f"print(json.dumps({_OUT}))"])
 
-    assert told["__main__"] == [
-        "STABLE",
-        _KEPT,
-    ]
+    assert told["__main__._oh"] == ["STABLE", "IPython keeps every result in Out, and every input in In"]
+    assert told["linecache.cache"] == ["STABLE", "IPython keeps the source of every cell in linecache, for tracebacks"]
+    assert "__main__" not in told
     assert {verdict for verdict, _ in told.values()} <= {"STABLE", "CHURN"}

@@ -212,3 +212,23 @@ def test_finding_names_are_its_own() -> None:
     native: Finding = _findings()[1]
 
     assert Findings.names_of(native) == ("01a937",)
+
+
+def test_a_part_of_them_says_why_it_is_empty() -> None:
+    """``like`` and ``growing`` keep the reason that all of them have."""
+    none = cheap().types
+    changes = Changes((), "one side was not walked")
+
+    assert none.note
+    assert none.like("dict").note == none.note
+    assert changes.growing().note == "one side was not walked"
+
+
+def test_a_name_is_in_them_as_it_can_be_taken_out() -> None:
+    """``in`` knows names, besides values."""
+    types = _taken().types
+
+    assert "dict" in types  # type: ignore[comparison-overlap]
+    assert types["dict"] in types
+    assert "nothing" not in types  # type: ignore[comparison-overlap]
+    assert 7 not in types  # type: ignore[comparison-overlap]

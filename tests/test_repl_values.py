@@ -25,10 +25,10 @@ from leakdiff.model.opinion import PeerOpinion, SecondOpinion, Sighting, Stance
 from leakdiff.model.report import Cost, Finding, Findings, Report, TypeGrowth, Verdict
 from leakdiff.model.series import Shape
 from leakdiff.model.signals import Rate
-from leakdiff.model.snapshot import Identity, Moment, TypeCount
+from leakdiff.model.snapshot import Cgroup, Identity, Moment, TypeCount
 from leakdiff.model.soak import ScenarioRun, SoakReport
-from leakdiff.model.trend import OwnerTrend, SeriesTrend, Slope, Trend
-from leakdiff.render.sheets import sheets_of, sheets_text
+from leakdiff.model.trend import OwnerTrend, SeriesTrend, Slope, TimeToLimit, Trend
+from leakdiff.render.sheets import Sheet, sheets_of, sheets_text
 from reported import REPORTED
 from snapshots import cheap, snapshot, st_snapshots
 
@@ -324,3 +324,24 @@ def test_a_finding_of_a_report_knows_its_class() -> None:
     finding: Finding = _report().findings[0]
 
     assert finding._repr_mimebundle_() == _FINDING._repr_mimebundle_()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (Cgroup(version=2, usage=4 << 20, limit=8 << 20), "<Cgroup version 2, usage 4.0 MiB, limit 8.0 MiB>"),
+        (TimeToLimit(limit=8 << 20, low=1.0, high=None), "<TimeToLimit limit 8.0 MiB, low 1>"),
+        (Bound("deque(maxlen)", 1_024, 12), "<Bound deque(maxlen), limit 1,024, filled 12>"),
+    ],
+    ids=range(3),
+)
+def test_a_limit_is_told_in_its_own_unit(value: object, shown: str) -> None:
+    """Bytes as sizes, entries as counts."""
+    assert repr(value) == shown
+
+
+def test_what_takes_two_columns_is_aligned_by_columns() -> None:
+    """A table is as wide as a terminal shows it, not as many characters as it has."""
+    text = sheets_text([Sheet("t", ("name", "n"), (("\u6f22\u5b57", "1"), ("abcde", "20")), frozenset({1}))])
+
+    assert text.splitlines() == ["t", "  name    n", "  \u6f22\u5b57    1", "  abcde  20"]

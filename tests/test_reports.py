@@ -170,7 +170,7 @@ def test_a_file_that_is_not_there_or_not_a_file_is_told(tmp_path: Path) -> None:
     """By the name that was given, and with what to do."""
     with pytest.raises(CannotRead, match=r"nowhere\.json cannot be read: there is no such file\. Check the name"):
         load(tmp_path / "nowhere.json")
-    with pytest.raises(CannotRead, match=r"cannot be read: is a directory\. Name a file that"):
+    with pytest.raises(CannotRead, match=r"cannot be read: it is a folder\. Name a file that"):
         load(tmp_path)
     with pytest.raises(CannotRead, match="null"):
         load("report\0.json")

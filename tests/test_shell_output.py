@@ -20,8 +20,11 @@ from leakdiff import selftest
 from leakdiff.cli import main, make_parser
 from leakdiff.render import progress
 from leakdiff.render.progress import NORMAL, QUIET, VERBOSE, VOICE, Progress, waiting_for
-from leakdiff.render.terminal import coloured, columns_of, encodable, wants_colour, width_of, wrapped
-from snapshots import snapshot
+from leakdiff.render.terminal import can_redraw, coloured, columns_of, encodable, wants_colour, width_of, wrapped
+from leakdiff.selftest import Row
+from leakdiff.selftest_plants import Plant
+from leakdiff.store.sqlite import SQLiteStore, open_store
+from snapshots import cheap, snapshot
 
 CLEAN, LEAKS, TROUBLE = 0, 1, 2
 SMALL = ("--units", "29", "--patience", "0.05")
@@ -379,6 +382,88 @@ def test_work_that_blocks_is_told_of_while_it_lasts(monkeypatch: pytest.MonkeyPa
             time.sleep(0.001)
 
     assert terminal.getvalue() == "\r\x1b[Kleakdiff: reading the history\r\x1b[K"
+
+
+def test_a_line_of_progress_goes_away_where_the_work_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sentence that says why stands in a line of its own, and the store is closed."""
+    store = open_store(tmp_path / "leaks.db")
+    store.add(cheap())
+    store.close()
+    (tmp_path / "out" / "snapshot-000001.json.gz").mkdir(parents=True)
+    terminal, ended = Terminal(), []
+    close = type(store).close
+
+    def note(opened: SQLiteStore) -> None:
+        ended.append("closed")
+        close(opened)
+
+    monkeypatch.setattr(type(store), "close", note)
+    monkeypatch.setattr(progress, "_PATIENCE", 0.0)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    status = main(["store", "export", str(tmp_path / "leaks.db"), str(tmp_path / "out")])
+    line, _, sentence = terminal.getvalue().rpartition("\r\x1b[K")
+
+    assert (status, ended, capsys.readouterr().out) == (TROUBLE, ["closed"], "")
+    assert line == "\r\x1b[Kleakdiff: writing snapshot 1 of 1"
+    assert sentence.startswith("leakdiff: ")
+    assert sentence.endswith("[cannot-write]\n")
+
+
+def test_a_plant_is_told_of_while_it_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes seconds: the line must not wait for the next."""
+    terminal = Terminal()
+    monkeypatch.setattr(progress, "_PATIENCE", 0.0)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    seen: list[str] = []
+
+    def judge(_: Plant) -> list[Row]:
+        deadline = time.monotonic() + 30
+        while len(seen) == terminal.getvalue().count("plant") and time.monotonic() < deadline:
+            time.sleep(0.001)
+        seen.append(terminal.getvalue().rpartition("\r\x1b[K")[2])
+        return []
+
+    monkeypatch.setattr(selftest, "_judge", judge)
+    selftest.run_selftest(["dict_by_request_id", "set_of_strings"])
+
+    assert seen == ["leakdiff: plant 1 of 2: dict_by_request_id", "leakdiff: plant 2 of 2: set_of_strings"]
+    assert terminal.getvalue().endswith("set_of_strings\r\x1b[K")
+
+
+class Odd:
+    """What a program may put in the place of a stream."""
+
+    def isatty(self) -> bool:
+        """Fail."""
+        raise RuntimeError("mine")
+
+    def fileno(self) -> int:
+        """Fail in another way."""
+        raise LookupError("mine")
+
+    def write(self, text: str) -> int:
+        """Fail."""
+        raise TypeError(text)
+
+    def flush(self) -> None:
+        """Fail."""
+        raise KeyError("mine")
+
+
+def test_an_odd_standard_error_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked what it can do and told what is being done, and may fail at both in any way."""
+    monkeypatch.setattr(sys, "stderr", Odd())
+    voice = VOICE.set(VERBOSE)
+    with waiting_for("something"):
+        status = main(["check", "nothing.py"])
+    VOICE.reset(voice)
+
+    assert status == TROUBLE
+    assert (can_redraw(sys.stderr), width_of(sys.stderr, {})) == (False, 80)
 
 
 @pytest.mark.parametrize("stream", ["closed", None])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -80,6 +81,53 @@ def test_a_full_disk_is_trouble(folder: Path, line: str) -> None:
     assert ended.returncode == TROUBLE
     assert ended.stderr == "leakdiff: the report could not be printed: No space left on device. [cannot-write]\n"
     assert (folder / "report.json").is_file() is ("report.json" in line)
+
+
+CHATTY = """
+import atexit
+
+print("on import")
+atexit.register(print, "at the end")
+kept = []
+
+
+def __getattr__(name):
+    print("asked for", name)
+    raise AttributeError(name)
+
+
+def {name}():
+    print("in a unit")
+    kept.append([1])
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("step", f"leakdiff check chatty.py {SMALL} --json -"),
+        ("scenarios", "leakdiff soak chatty.py --units 100 --json -"),
+    ],
+    ids=["check", "soak"],
+)
+def test_standard_output_is_json_and_nothing_else(folder: Path, name: str, line: str) -> None:
+    """Whatever the program prints: while it is imported, asked and run, and when the process ends."""
+    source = CHATTY.format(name=name) + ("    return [lambda: print('served')]\n" if name == "scenarios" else "")
+    write_module(folder, source, "chatty.py")
+    ended = bash(folder, line)
+
+    assert json.loads(ended.stdout)["format"] == 1
+    assert {"on import", "asked for setup", "in a unit", "at the end"} <= set(ended.stderr.splitlines())
+
+
+def test_a_standard_input_that_cannot_be_read_is_told(folder: Path) -> None:
+    """It is what cannot be read, and nothing else is to blame."""
+    closed, wrong = bash(folder, "leakdiff render - <&-"), bash(folder, "leakdiff render - 0>/dev/null")
+    todo = "Pipe a report into it, or name a file. [cannot-read]\n"
+
+    assert (closed.returncode, closed.stdout, wrong.returncode, wrong.stdout) == (TROUBLE, "", TROUBLE, "")
+    assert closed.stderr == f"leakdiff: standard input cannot be read: it is closed. {todo}"
+    assert wrong.stderr == f"leakdiff: standard input cannot be read: bad file descriptor. {todo}"
 
 
 def test_a_standard_output_that_is_closed_is_trouble_before_anything_runs(folder: Path) -> None:

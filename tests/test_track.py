@@ -69,13 +69,14 @@ def shop() -> Iterator[Any]:
     calls.clear()
 
 
-def grown_by(change: Any, **knobs: Any) -> list[tuple[int | None, bool]]:
-    """Return the readings of ``shop.inflight`` while a change is made after the first of them."""
+def grown_by(change: Any) -> list[tuple[int | None, bool]]:
+    """Return the first two readings of ``shop.inflight``, with a change made in between."""
     seen = []
-    for reading in readings("shop.inflight", **{"seconds": 0.03, "every": 0.005, **knobs}):
+    for reading in readings("shop.inflight", seconds=10, every=0.005):
         seen.append((reading.length, reading.is_other))
-        if len(seen) == 1:
-            change()
+        if len(seen) == 2:
+            break
+        change()
     return seen
 
 
@@ -92,10 +93,15 @@ class Acting(io.StringIO):
 
 
 def test_a_reading_comes_first_and_then_one_per_change(shop: Any) -> None:
-    """What stays as it is gives no reading but the first."""
+    """Each says how long it is then."""
     seen = grown_by(lambda: shop.inflight.update(b=2, c=3))
 
     assert seen == [(1, False), (3, False)]
+
+
+def test_what_stays_as_it_is_gives_one_reading() -> None:
+    """Further looks that see no change yield nothing."""
+    assert [reading.length for reading in readings("shop.inflight", seconds=0.03, every=0.005)] == [1]
 
 
 def test_another_container_under_the_name_is_said_and_followed(shop: Any) -> None:
@@ -174,17 +180,52 @@ def test_lines_reach_a_terminal_that_knows_ascii_only(shop: Any) -> None:
 
 
 def test_readings_are_bounded(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A track of days keeps the last changes, and says how many it does not have."""
-    monkeypatch.setattr("leakdiff.tracking._MOST_READINGS", 2)
+    """A track of days keeps the first reading and the last changes, and says how many it does not have."""
+    monkeypatch.setattr("leakdiff.tracking._MOST_READINGS", 3)
 
     class Changing(io.StringIO):
         def flush(self) -> None:
+            if len(shop.inflight) == 10:
+                raise KeyboardInterrupt
             shop.inflight[len(shop.inflight)] = 1
 
-    track = leakdiff.track("shop.inflight", seconds=0.05, every=0.005, to=Changing())
+    track = leakdiff.track("shop.inflight", seconds=10, every=0.001, to=Changing())
 
-    assert len(track.readings) == 2
-    assert track.changes == track.left_out + 1 > 2
+    assert [length for _, length in track.readings] == [2, 9, 10]
+    assert (track.left_out, track.changes, track.gained) == (6, 8, 8)
+
+
+def test_what_was_left_out_is_said_where_it_is_missing() -> None:
+    """After a gap the first change has nothing to be told from, and the drawing begins there."""
+    readings_ = (Reading(0.0, 0), Reading(8.0, 23), Reading(9.0, 26))
+    track = Track("app.seen", "list", readings_, seconds=10.0, every=0.1, left_out=22)
+
+    assert track.why() == (
+        "leakdiff: app.seen 0 → 26 (+26), 24 changes in 10 s\n"
+        "\n"
+        "  00:00:00.000  app.seen  0\n"
+        "  22 changes after that were left out\n"
+        "  00:00:08.000  app.seen  23\n"
+        "  00:00:09.000  app.seen  26 (+3)\n"
+        "  looked at every 0.1 s: what came and went in between was not seen; times are UTC"
+    )
+    assert track.spark(5) == "▁▁███"
+
+
+@pytest.mark.parametrize("width", [0, -3, 1_001, 2.5, "x", True])
+def test_a_drawing_that_cannot_be_so_wide_is_refused(width: Any) -> None:
+    """The sentence says how wide it may be."""
+    track = Track("app.seen", "list", (Reading(0.0, 0),), seconds=10.0, every=0.1)
+
+    with pytest.raises(BadOption, match=r"width must be a whole number from 1 to 1,000\."):
+        track.spark(width)
+
+
+@pytest.mark.parametrize("everywhere", ["no", 0, None])
+def test_everywhere_is_true_or_false(everywhere: Any) -> None:
+    """What is neither is refused before anything is watched: ``bool("no")`` would be True."""
+    with pytest.raises(BadOption, match=r"everywhere must be True or False\."):
+        leakdiff.who_adds("shop.inflight", step=list, everywhere=everywhere)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +292,15 @@ def test_what_cannot_be_found_is_said(path: str, sentence: str) -> None:
         leakdiff.track(path)
 
     assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("path", ["x" * 1_000_000, "shop." + "y" * 1_000_000, "\x1b[2J\n", "\ud800"])
+def test_a_hostile_path_is_refused_in_a_short_sentence(path: str) -> None:
+    """It is no longer than can be read, and cannot steer a terminal."""
+    with pytest.raises(OwnerNotFound) as caught:
+        leakdiff.track(path)
+
+    assert (len(str(caught.value)) < 2_000, str(caught.value).isprintable()) == (True, True)
 
 
 def test_an_object_with_containers_names_them(shop: Any) -> None:

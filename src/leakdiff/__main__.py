@@ -17,9 +17,12 @@ def main() -> int:
 
 
 def _end_quietly() -> None:
-    """Let another Ctrl-C end the process at once: from here on it would be reported as an error of the interpreter."""
+    """Let nothing follow the results, and another Ctrl-C end the process at once: Python would call it an error."""
     import signal
 
+    from leakdiff.console import end_results
+
+    end_results()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

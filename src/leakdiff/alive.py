@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from leakdiff.errors import BadOption
@@ -40,7 +41,6 @@ def why_alive(subject: Any, /, *, itself: bool = False, budget: float = DEFAULTS
         BadOption: If an argument cannot work.
         UnsupportedInterpreter: Elsewhere than on CPython 3.11 or newer with the GIL.
     """
-    references = sys.getrefcount(subject) - _OURS
     require_supported_interpreter()
     if type(itself) is not bool:
         raise BadOption("itself", itself, "True or False")
@@ -48,9 +48,15 @@ def why_alive(subject: Any, /, *, itself: bool = False, budget: float = DEFAULTS
     from leakdiff.capture.alive import read_object
     from leakdiff.capture.kinds import derives
 
-    if not itself and (type(subject) is str or derives(type(subject), type)):
-        return _instances(subject, budget)
-    return read_object(subject, references, budget)
+    references = sys.getrefcount(subject) - _OURS  # after the imports: modules refer to what they import
+    try:
+        if not itself and (type(subject) is str or derives(type(subject), type)):
+            return _instances(subject, budget)
+        return read_object(subject, references, budget)
+    except BaseException as stopped:
+        del subject
+        _let_go(stopped)
+        raise
 
 
 def owners(subject: type | str, /, *, budget: float = DEFAULTS.max_seconds) -> InstanceOwners:
@@ -71,7 +77,12 @@ def owners(subject: type | str, /, *, budget: float = DEFAULTS.max_seconds) -> I
 
     if type(subject) is not str and not derives(type(subject), type):
         raise BadOption("subject", subject, "a class or its name; why_alive() takes any object", shown="an instance")
-    return _instances(subject, budget).owners
+    try:
+        return _instances(subject, budget).owners
+    except BaseException as stopped:
+        del subject
+        _let_go(stopped)
+        raise
 
 
 def _instances(subject: type | str, budget: float) -> Alive:
@@ -79,6 +90,21 @@ def _instances(subject: type | str, budget: float) -> Alive:
 
     classes: tuple[Any, ...] = classes_named(subject) if type(subject) is str else (subject,)
     return read_instances(classes, budget)
+
+
+def _let_go(stopped: BaseException) -> None:
+    """Let go of what the walk held: Ctrl-C and errors keep their frames, and so all objects of half a heap with them.
+
+    Frames of leakdiff only: somebody may look at those of the program, such as a handler of a signal.
+    """
+    from leakdiff.source_files import is_own_file
+
+    at = stopped.__traceback__
+    while at is not None:
+        if is_own_file(at.tb_frame.f_code.co_filename):
+            with suppress(RuntimeError):  # it runs: the one that calls this
+                at.tb_frame.clear()
+        at = at.tb_next
 
 
 def _check(budget: object) -> None:
@@ -91,4 +117,4 @@ def graph_of(alive: Alive) -> nx.DiGraph[str]:
     from leakdiff.ownership.paths import graph_of_paths
 
     ends = [*alive.holders, *alive.owners]
-    return graph_of_paths([end.steps for end in ends], alive.type)
+    return graph_of_paths([end.steps for end in ends if end.steps], alive.type)

@@ -9,8 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakdiff.command_parser import add_command
-from leakdiff.console import CLEAN, LEAKS, TROUBLE, beside, complain, detail, emit, note, step_prints_elsewhere, tell
-from leakdiff.errors import BadOption, BaselineMissing
+from leakdiff.console import (
+    CLEAN,
+    LEAKS,
+    beside,
+    complain,
+    deliver,
+    detail,
+    note,
+    status_of,
+    step_prints_elsewhere,
+    tell,
+)
+from leakdiff.errors import BadOption, BadUsage, BaselineMissing
 from leakdiff.knobs import KNOBS
 
 if TYPE_CHECKING:
@@ -21,6 +32,7 @@ if TYPE_CHECKING:
 _PORT = 8321  # of the demo's debug endpoint
 _DEMO = "leakdiff demo"  # with and without --fixed: so that what was mended is FIXED
 _SHOWN_KNOBS = ("rounds", "units", "warmup", "patience")
+_OF_A_CHECK = ("fixed", "json", "baseline", "write-baseline", "second-opinion")  # what --serve does not go with
 _EXITS = "0 clean or KNOWN to the baseline, 1 leak or native leak, 2 trouble or inconclusive"
 
 
@@ -101,11 +113,9 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 def exit_status(report: Report) -> int:
     """Return the exit status that goes with a verdict; leaks that a baseline knows do not count."""
     from leakdiff.model.baseline import new_leaks
-    from leakdiff.model.report import ACCUSING, Verdict
 
-    if report.verdict in ACCUSING:
-        return CLEAN if report.leaks and not new_leaks(report) else LEAKS
-    return TROUBLE if report.verdict is Verdict.INCONCLUSIVE else CLEAN
+    status = status_of(report.verdict)
+    return CLEAN if status == LEAKS and report.leaks and not new_leaks(report) else status
 
 
 def _run_check(parsed: argparse.Namespace) -> int:
@@ -117,57 +127,51 @@ def _run_check(parsed: argparse.Namespace) -> int:
     known = _known(parsed)
     from leakdiff.targets import find_target
 
-    target = find_target(parsed.target, parsed.setup, parsed.teardown)
-    from leakdiff.session import check
-
     with step_prints_elsewhere(parsed.json):
+        target = find_target(parsed.target, parsed.setup, parsed.teardown)
+        from leakdiff.session import check
+
         report = check(target.step, setup=target.setup, teardown=target.teardown, **attrs.asdict(options))
-    return _finish(report, parsed, target, known, _target_name(parsed))
+        return _finish(report, parsed, target, known, _target_name(parsed))
 
 
 def _run_demo(parsed: argparse.Namespace) -> int:
     from leakdiff import demo
 
     if parsed.serve is not None:
-        from leakdiff.demo.serving import serve
-
-        serve(parsed.serve)
-        return CLEAN
+        return _serve(parsed)
     from leakdiff.session import check
     from leakdiff.targets import find_target
 
     known = _known(parsed)
     target = find_target(demo.FIXED if parsed.fixed else demo.LEAKY)
-    report = check(target.step, setup=target.setup, teardown=target.teardown, units=demo.UNITS)
-    return _finish(report, parsed, target, known, _DEMO)
+    with step_prints_elsewhere(parsed.json):
+        report = check(target.step, setup=target.setup, teardown=target.teardown, units=demo.UNITS)
+        return _finish(report, parsed, target, known, _DEMO)
+
+
+def _serve(parsed: argparse.Namespace) -> int:
+    for name in _OF_A_CHECK:
+        if getattr(parsed, name.replace("-", "_")):
+            raise BadUsage(f"--{name} cannot be used", "with --serve nothing is checked", "Leave one of them out.")
+    from leakdiff.demo.serving import serve
+
+    serve(parsed.serve)
+    return CLEAN
 
 
 def _finish(report: Report, parsed: argparse.Namespace, target: Target, known: Baseline | None, name: str) -> int:
     """Print the report, write the baseline, ask for a second opinion, in this order; return the exit status."""
     detail(f"leakdiff's own work took {report.cost.cpu_seconds:.2f} CPU s; {report.cost.walked:,} objects were walked")
-    if known is None:
-        status = _deliver(report, parsed.json)
-    else:
-        status = _deliver(known.compare(report, target=name), parsed.json)
-        if parsed.write_baseline and _write_baseline(known.updated(report, target=name), parsed.baseline, report):
-            status = CLEAN
+    shown = report if known is None else known.compare(report, target=name)
+    deliver(shown, parsed.json)
+    status = exit_status(shown)
+    if known is not None and parsed.write_baseline:
+        is_written = _write_baseline(known.updated(report, target=name), parsed.baseline, report)
+        status = CLEAN if is_written else status
     if parsed.second_opinion:
         _second_opinion(report, target, parsed.json)
     return status
-
-
-def _deliver(report: Report, path: str | None) -> int:
-    from leakdiff.store.files import write_whole
-
-    if path == "-":
-        emit(report.json())
-        return exit_status(report)
-    try:
-        tell(report.text(), headline=str(report))
-    finally:  # whether or not somebody reads it
-        if path is not None:
-            write_whole(Path(path), report.json().encode())
-    return exit_status(report)
 
 
 def _known(parsed: argparse.Namespace) -> Baseline | None:
@@ -213,8 +217,7 @@ def _second_opinion(report: Report, target: Target, json_path: str | None) -> No
     from leakdiff.second import second_opinion
 
     try:
-        with step_prints_elsewhere(json_path):
-            opinion = second_opinion(report, target.step, setup=target.setup, teardown=target.teardown)
+        opinion = second_opinion(report, target.step, setup=target.setup, teardown=target.teardown)
     except KeyboardInterrupt:
         complain("the second opinion was interrupted")
         return

@@ -14,6 +14,7 @@ from leakdiff.completions import add_completion_command
 from leakdiff.console import (
     CLEAN,
     TROUBLE,
+    CannotPrint,
     complain,
     complain_of,
     emit,
@@ -88,9 +89,12 @@ def _guarded(run: Callable[[], int]) -> int:
         complain_of(error)
     except KeyboardInterrupt:
         complain("interrupted before there was a result")
-    except OSError as error:
-        complain(f"the report could not be printed: {error.strerror or error}. [cannot-write]")
-    except Exception as error:  # noqa: BLE001 - exit 1 would mean leaks
+    except CannotPrint as error:
+        complain(f"the report could not be printed: {error.strerror}. [cannot-write]")
+    except SystemExit as error:  # with the program's own status, which is none of ours
+        show_traceback(error)
+        complain("the program ended itself by sys.exit before there was a result (traceback above)")
+    except BaseException as error:  # noqa: BLE001 - exit 1 would mean leaks
         show_traceback(error)
         complain("failed by a fault of its own (traceback above); please report it")
     return TROUBLE
@@ -114,7 +118,9 @@ class _Leakdiff(Parser):
         made.add_arguments(self._get_optional_actions())
         made.end_section()
         made.add_text("leakdiff COMMAND --help has more examples of each.")
-        made.add_text("Exit status of every command: 0 clean, 1 leaks, 2 trouble or inconclusive.")
+        made.add_text(
+            "Exit status: 0 clean or done; 1 leaks (diff: growth; selftest: judged wrong); 2 trouble or inconclusive."
+        )
         return made.format_help()
 
     def _listed(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A finding, or any graph of who holds what, as a picture: as text, DOT, Mermaid or SVG."""
+"""A finding, or a graph of leakdiff's own of who holds what, as a picture: as text, DOT, Mermaid or SVG."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
     from leakdiff.render.pictures.parts import Picture
 
-OF_GRAPHS = ("tree", "ascii", "dot", "mermaid", "svg")  # what any graph can be drawn as
+OF_GRAPHS = ("tree", "ascii", "dot", "mermaid", "svg")  # what a graph can be drawn as
 STYLES = (*OF_GRAPHS, "treemap", "bars", "objgraph")
 _NARROWEST, _WIDEST = 40, 200
 _WITHOUT_TERMINAL = 100
 _STROKES = "└─×…"  # noqa: RUF001 - what a stream must be able to encode for the tree in box characters
 _LIVE = 3  # growing objects in objgraph's picture
-_WARNING = "It runs repr and isinstance on objects of the program, which run code of its classes."
+_WARNING = (
+    "It runs repr and isinstance on objects of the program, which run code of its classes, and looks through the whole "
+    "heap, in which nothing else runs for a while: about a second for a million objects."
+)
 
 
 def draw(finding: Finding, style: str = "tree", *, show_values: bool | None = None) -> Shown:
@@ -58,10 +61,11 @@ def draw(finding: Finding, style: str = "tree", *, show_values: bool | None = No
 
 
 def draw_graph(graph: nx.DiGraph[Any], style: str = "tree", *, title: str = "") -> Shown:
-    """Return a picture of a graph whose nodes have a ``kind`` and what is ``said``, and its edges a ``label``.
+    """Return a picture of a graph of leakdiff's own: nodes have a ``kind`` and what is ``said``, edges a ``label``.
 
     Args:
-        graph: What is drawn; ``leakdiff.render.pictures.picture`` tells more of what it may have.
+        graph: What is drawn, such as ``Alive.graph``; ``leakdiff.render.pictures.picture`` tells more of what it may
+            have. Of more than 1,000 nodes those that are told first are drawn, and how many are not.
         style: One of ``OF_GRAPHS``.
         title: What it shows.
 
@@ -140,11 +144,9 @@ def _is_terminal() -> bool:
 
 
 def _can_show_boxes() -> bool:
-    try:
-        _STROKES.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except (LookupError, UnicodeEncodeError):
-        return False
-    return True
+    from leakdiff.render.pictures.names import can_be_written
+
+    return can_be_written(_STROKES)
 
 
 # -- objgraph's own picture, of live objects -------------------------------------------------------
@@ -152,23 +154,29 @@ def _can_show_boxes() -> bool:
 
 def _by_objgraph(finding: Finding, *, show_values: bool | None) -> Shown:
     """Draw what refers to some of the growing objects, as objgraph does; they must be in this process."""
-    from leakdiff.capture.backrefs import NOT_FOUND, backrefs_of
+    from leakdiff.capture.backrefs import backrefs_of
     from leakdiff.render.pictures import graphviz
     from leakdiff.render.pictures.names import bounded
 
     if not graphviz.is_installed():
         raise _no_dot("Graphviz is not installed")
     allowed("The style objgraph", show_values, warning=_WARNING)
-    described = backrefs_of(finding.owner or "", _LIVE)
-    if described is NOT_FOUND:
+    found = backrefs_of(finding.owner or "", _LIVE)
+    if not found.is_found:
         raise OwnerNotFound(
             bounded(finding.owner or f"What the finding {finding.fingerprint} is of"),
             "no module and attributes of this process lead to a container of that name",
             "Draw it in the process that the finding is of; the other styles need no live objects.",
         )
-    if not described:
+    if found.raised:
+        raise NothingToDraw(
+            "The style objgraph",
+            f"{bounded(found.raised)} was raised by code of the program that objgraph ran",
+            "The other styles run none.",
+        )
+    if not found.described:
         raise NothingToDraw("The style objgraph", "the owner is empty by now", "Draw it while there are entries.")
-    drawn = graphviz.drawing(described, f"objgraph: what refers to entries of {finding.owner}")
+    drawn = graphviz.drawing(found.described, f"objgraph: what refers to entries of {finding.owner}")
     if drawn is None:
         raise _no_dot("dot failed, or took longer than 10 s")
     return _as_svg(drawn, "of live objects")

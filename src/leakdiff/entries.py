@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import attrs
+
 from leakdiff.asking import allowed
+from leakdiff.capture.entries import SAMPLE
 from leakdiff.errors import BadOption, OwnerNotFound
 from leakdiff.interpreter import require_supported_interpreter
 from leakdiff.model.entries import Entries as Entries  # noqa: PLC0414  # this is where it comes from
 from leakdiff.model.report import Finding
 from leakdiff.options import DEFAULTS
 from leakdiff.render.plain import printable
-
-_MOST = 32
 
 
 def entries_of(finding: Finding | str, count: int = 3, *, show_values: bool | None = None) -> Entries:
@@ -29,8 +30,8 @@ def entries_of(finding: Finding | str, count: int = 3, *, show_values: bool | No
         OwnerNotFound: If the owner cannot be found in this process, or hides what it holds.
         UnsupportedInterpreter: Elsewhere than on CPython 3.11 or newer with the GIL.
     """
-    if type(count) is not int or not 1 <= count <= _MOST:
-        raise BadOption("count", count, f"a whole number from 1 to {_MOST}")
+    if type(count) is not int or not 1 <= count <= SAMPLE:
+        raise BadOption("count", count, f"a whole number from 1 to {SAMPLE}")
     path = _path(finding)
     require_supported_interpreter()
     allowed("Finding.entries()", show_values)
@@ -83,5 +84,7 @@ def _by_walk(path: str, count: int) -> tuple[Entries | None, int]:
 
     reading = read_heap(owners=True, seconds=DEFAULTS.max_seconds)
     holdings = reading.inventory.holdings if reading.inventory is not None else {}
-    found = newest_of(holdings[path].chain[-1], path, count) if path in holdings else None
-    return found, len(holdings)
+    if path not in holdings:
+        return None, len(holdings)
+    found = newest_of(holdings[path].chain[-1], path, count)
+    return attrs.evolve(found, containers=holdings[path].containers), len(holdings)

@@ -138,6 +138,18 @@ class TargetImportFailed(LeakdiffError, ImportError):
         )
 
 
+class TargetFailed(LeakdiffError, RuntimeError):
+    """The user's file or module raised when it was asked for what it defines."""
+
+    slug = "target-failed"
+
+    def __init__(self, target: str, name: str, error: BaseException) -> None:
+        super().__init__(
+            f"{target} has no {name!r} that can be used: asking for it raised {type(error).__name__} "
+            "(traceback above). Mend that first; nothing was run."
+        )
+
+
 class StepFailed(LeakdiffError, RuntimeError):
     """The workload itself raised; the user's traceback is the cause.
 
@@ -292,7 +304,7 @@ class OwnerNotFound(LeakdiffError, LookupError):
     slug = "owner-not-found"
 
     def __init__(self, name: str, saw: str, todo: str) -> None:
-        super().__init__(f"{name} was not found: {saw}. {todo}")
+        super().__init__(f"{_shown(name, 200)} was not found: {_shown(saw)}. {_shown(todo)}")
 
 
 class NoSuchName(LeakdiffError, KeyError):
@@ -316,3 +328,9 @@ class NothingToDraw(LeakdiffError, ValueError):
 
     def __init__(self, what: str, saw: str, todo: str) -> None:
         super().__init__(f"{what} cannot be drawn: {saw}. {todo}")
+
+
+def _shown(text: str, most: int = 1_000) -> str:
+    """Return text that somebody gave, bounded and harmless to a terminal."""
+    cut = text if len(text) <= most else f"{text[:most]}..."
+    return cut if cut.isprintable() else "".join(char if char.isprintable() else ascii(char)[1:-1] for char in cut)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from leakdiff.command_parser import add_command
-from leakdiff.console import CLEAN, LEAKS, TROUBLE, emit, tell
+from leakdiff.console import CLEAN, LEAKS, emit, status_of, tell
 from leakdiff.errors import BadOption
 
 _TABLES = ("version", "instance", "path")
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_MOST_QUOTED = 200
 _DONE = "0 done, 2 trouble"
 
 
@@ -194,7 +193,6 @@ def _run_diff(parsed: argparse.Namespace) -> int:
 
 def _run_trend(parsed: argparse.Namespace) -> int:
     from leakdiff.live import trend
-    from leakdiff.model.verdict import ACCUSING, Verdict
     from leakdiff.render.progress import waiting_for
     from leakdiff.render.trends import trend_plain, trend_text
 
@@ -204,9 +202,7 @@ def _run_trend(parsed: argparse.Namespace) -> int:
     with waiting_for(f"reading the history in {parsed.store}"):
         found = trend(parsed.store, since=since)
     _print(trend_plain(found) if parsed.json else trend_text(found))
-    if found.verdict in ACCUSING:
-        return LEAKS
-    return TROUBLE if found.verdict is Verdict.INCONCLUSIVE else CLEAN
+    return status_of(found.verdict)
 
 
 def _print_table(parsed: argparse.Namespace, since: float | None) -> int:
@@ -228,46 +224,47 @@ def _run_info(parsed: argparse.Namespace) -> int:
     from leakdiff.render.stores import info_plain, info_text
     from leakdiff.store.sqlite import open_store
 
-    with waiting_for(f"counting what is in {parsed.store}"):
-        store = open_store(parsed.store, must_exist=True)
+    with (
+        waiting_for(f"counting what is in {parsed.store}"),
+        closing(open_store(parsed.store, must_exist=True)) as store,
+    ):
         info = store.info()
-        store.close()
     _print(info_plain(info) if parsed.json else info_text(info))
     return CLEAN
 
 
 def _run_prune(parsed: argparse.Namespace) -> int:
+    from leakdiff.render.plain import counted
     from leakdiff.render.progress import waiting_for
     from leakdiff.store.sqlite import open_store
 
     age = _seconds("max-age", parsed.max_age) if parsed.max_age is not None else None
     room = _bytes("max-bytes", parsed.max_bytes) if parsed.max_bytes is not None else None
-    with waiting_for(f"deleting what is old in {parsed.store}"):
-        store = open_store(parsed.store, must_exist=True)
+    with (
+        waiting_for(f"deleting what is old in {parsed.store}"),
+        closing(open_store(parsed.store, must_exist=True)) as store,
+    ):
         deleted = store.prune(max_age=age, max_bytes=room, thin=not parsed.no_thin)
-        store.close()
-    tell(f"leakdiff: deleted {deleted:,} snapshot{'' if deleted == 1 else 's'}")
+    tell(f"leakdiff: deleted {counted(deleted, 'snapshot')}")
     return CLEAN
 
 
 def _run_export(parsed: argparse.Namespace) -> int:
     import time
 
+    from leakdiff.render.plain import counted
     from leakdiff.render.progress import Progress
     from leakdiff.store.files import make_folder
     from leakdiff.store.sqlite import open_store
 
     since = time.time() - _seconds("since", parsed.since) if parsed.since is not None else None
-    store = open_store(parsed.store, must_exist=True)
-    folder = make_folder(Path(parsed.folder))
-    headers = store.headers(since, deep=True if parsed.deep else None)
-    progress = Progress()
-    for number, header in enumerate(headers, start=1):
-        progress(f"writing snapshot {number:,} of {len(headers):,}")
-        store.get(header.id).save(folder / f"snapshot-{header.id:06d}.json.gz")
-    progress.close()
-    store.close()
-    tell(f"leakdiff: wrote {len(headers):,} snapshot{'' if len(headers) == 1 else 's'} to {folder}")
+    with closing(open_store(parsed.store, must_exist=True)) as store, closing(Progress()) as progress:
+        folder = make_folder(Path(parsed.folder))
+        headers = store.headers(since, deep=True if parsed.deep else None)
+        for number, header in enumerate(headers, start=1):
+            progress(f"writing snapshot {number:,} of {len(headers):,}")
+            store.get(header.id).save(folder / f"snapshot-{header.id:06d}.json.gz")
+    tell(f"leakdiff: wrote {counted(len(headers), 'snapshot')} to {folder}")
     return CLEAN
 
 
@@ -279,14 +276,24 @@ def _print(shown: str | dict[str, Any]) -> None:
 
 
 def _seconds(name: str, text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text)
-    if found is None or float(found[1]) <= 0:
-        raise BadOption(name, text, "a number with a unit: 90m, 72h, 30d")
-    return float(found[1]) * _SECONDS[found[2]]
+    from leakdiff.soaking.plan import seconds_of
+
+    found = seconds_of(text)
+    if not isinstance(found, float) or found <= 0 or not text[-1:].isalpha():  # 72 alone could be hours or seconds
+        raise BadOption(name, text, "a number with a unit: 90m, 72h, 30d", shown=_cut(text))
+    return found
 
 
 def _bytes(name: str, text: str) -> int:
-    found = re.fullmatch(r"(\d+)([kKmMgG]?)(?:i?B)?", text)
-    if found is None:
-        raise BadOption(name, text, "a number of bytes: 512M, 2G")
-    return int(found[1]) * _BYTES[found[2].lower()]
+    from leakdiff.soaking.plan import bytes_of
+
+    found = bytes_of(text)
+    if not isinstance(found, int):
+        raise BadOption(name, text, "a number of bytes: 512M, 2G", shown=_cut(text))
+    return found
+
+
+def _cut(text: str) -> str:
+    from leakdiff.render.trimmed import shortened
+
+    return repr(shortened(text, _MOST_QUOTED))

@@ -11,8 +11,8 @@ import asyncio
 import inspect
 import threading
 import types
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from IPython.core import magic_arguments
@@ -28,6 +28,8 @@ from leakdiff.source_files import is_own_file
 
 T = TypeVar("T")
 _MAGIC = "leakdiff"
+_WITHOUT = ("diff", "help")  # verbs that take nothing
+_LAST_WAIT = 10.0  # seconds that what awaits has to end after Ctrl-C
 _VERBS = ("watch", "snapshot", "diff", "check", "why", "owners", "help")
 _HELP = """\
 %leakdiff watch [SECONDS]     watch live traffic, 60 s unless said: who keeps what it leaves behind
@@ -88,7 +90,7 @@ class LeakdiffMagics(Magics):
     @_with_arguments
     def leakdiff(self, line: str, cell: str | None = None) -> Any:
         """Ask leakdiff: ``%leakdiff help`` lists what there is."""
-        given: Any = self.leakdiff.parser.parse_argstring(line if cell is None else f"cell {line}")
+        given = self._parsed(line if cell is None else f"cell {line}")
         told = {name: getattr(given, name) for name in KNOBS}
         knobs = {name: value for name, value in told.items() if value is not None}
         if cell is not None:
@@ -97,16 +99,38 @@ class LeakdiffMagics(Magics):
             return self._answer(lambda: self._check_cell(cell, knobs))
         if given.verb not in _VERBS:
             raise UsageError(f"%leakdiff {given.verb}: there is no such verb; one of {', '.join(_VERBS)}.")
+        if knobs and given.verb != "check":
+            raise UsageError(
+                f"%leakdiff {given.verb} takes no --{next(iter(knobs)).replace('_', '-')}: only check does."
+            )
+        if given.of is not None and given.verb in _WITHOUT:
+            raise UsageError(f"%leakdiff {given.verb} takes nothing besides, and no {given.of}.")
         return self._answer(lambda: getattr(self, f"_{given.verb}")(given.of, knobs))
 
+    def _parsed(self, line: str) -> Any:
+        try:
+            return self.leakdiff.parser.parse_argstring(line)
+        except ValueError as error:
+            said = str(error)
+        raise UsageError(f"%leakdiff {line}: {said}.")
+
     def _answer(self, ask: Callable[[], T]) -> T:
+        """Answer, or raise a sentence: beyond the ``except``, as it would keep the error and the program's objects."""
         try:
             return ask()
         except LeakdiffError as error:
-            cause = error.__cause__ if isinstance(error, StepFailed) else None
-            if cause is not None:
-                self._ip.showtraceback((type(cause), cause, _of_the_program(cause.__traceback__)))
-            raise UsageError(f"{error} [{error.slug}]") from None
+            said = self._told(error)
+        raise UsageError(said)
+
+    def _told(self, error: LeakdiffError) -> str:
+        """Return what an error says, and show where the program raised, if it did."""
+        cause = error.__cause__ if isinstance(error, StepFailed) else None
+        if cause is not None:
+            self._show(cause, _of_the_program(cause.__traceback__))
+        return f"{error} [{error.slug}]"
+
+    def _show(self, error: BaseException, trace: types.TracebackType | None) -> None:
+        self._ip.showtraceback((type(error), error.with_traceback(trace), trace))
 
     # -- the verbs -------------------------------------------------------------------------------------
 
@@ -117,11 +141,10 @@ class LeakdiffMagics(Magics):
         from leakdiff.live import watch
 
         try:
-            return watch(float(seconds) if seconds is not None else 60.0)
-        except ValueError as error:
-            if isinstance(error, LeakdiffError):
-                raise
+            most = float(seconds) if seconds is not None else 60.0
+        except ValueError:
             raise UsageError(f"%leakdiff watch {seconds}: give a number of seconds.") from None
+        return watch(most)
 
     def _snapshot(self, label: str | None, _knobs: dict[str, Any]) -> Snapshot:
         from leakdiff.live import snapshot
@@ -139,11 +162,8 @@ class LeakdiffMagics(Magics):
     def _check(self, callable_: str | None, knobs: dict[str, Any]) -> Any:
         from leakdiff.session import check
 
-        try:
-            step = self._evaluated("check", callable_)
-        except (NameError, AttributeError, SyntaxError) as error:
-            raise UsageError(f"%leakdiff check {callable_}: {type(error).__name__}: {error}") from None
-        return check(step, **knobs)
+        step = self._evaluated("check", callable_)
+        return _checked(step, knobs) if _is_async(step) and _runs_a_loop() else check(step, **knobs)
 
     def _why(self, name: str | None, _knobs: dict[str, Any]) -> Any:
         from leakdiff.alive import why_alive
@@ -155,17 +175,24 @@ class LeakdiffMagics(Magics):
 
         return owners(self._meant("owners", name))
 
-    def _evaluated(self, verb: str, name: str | None) -> Any:
+    def _evaluated(self, verb: str, name: str | None, *, or_name: bool = False) -> Any:
+        """Return what an expression stands for here; where it stands for nothing, itself if that will do."""
         if name is None:
             raise UsageError(f"%leakdiff {verb}: say of what.")
-        return self._ip.ev(name)
+        try:
+            return self._ip.ev(name)
+        except Exception as error:  # noqa: BLE001 - it is the program's
+            if or_name and isinstance(error, NameError | AttributeError | SyntaxError):
+                return name
+            said = f"%leakdiff {verb} {name}: {type(error).__name__}: {error}"
+            if (trace := _below_what_was_typed(error.__traceback__)) is not None:
+                self._show(error, trace)
+            del trace  # it would be kept with this frame
+        raise UsageError(said)
 
     def _meant(self, verb: str, name: str | None) -> Any:
         """Return what a name stands for here, or the name itself: classes are also found by their own."""
-        try:
-            return self._evaluated(verb, name)
-        except (NameError, AttributeError, SyntaxError):
-            return name
+        return self._evaluated(verb, name, or_name=True)
 
     # -- a cell ----------------------------------------------------------------------------------------
 
@@ -179,14 +206,11 @@ class LeakdiffMagics(Magics):
             return None
         if not code.co_flags & inspect.CO_COROUTINE:
             return check(lambda: eval(code, names), **knobs)  # noqa: S307 - it is the cell
-        given_up = threading.Event()
 
         async def awaited() -> None:
-            if given_up.is_set():
-                raise KeyboardInterrupt
             await eval(code, names)  # noqa: S307
 
-        return _where_no_loop_runs(lambda: check(awaited, **knobs), given_up)
+        return _checked(awaited, knobs)
 
     def _compiled(self, cell: str) -> Any:
         """Compile a cell as IPython does: its magics work, its lines are found by those who ask for source."""
@@ -198,6 +222,25 @@ class LeakdiffMagics(Magics):
         return compile(tree, name, "exec", flags, dont_inherit=True)
 
 
+def _checked(step: Callable[..., Awaitable[Any]], knobs: dict[str, Any]) -> Any:
+    """Check what awaits."""
+    from leakdiff.session import check
+
+    awaiting = _InALoop(step)
+    return _where_no_loop_runs(lambda: check(awaiting.step(), **knobs), awaiting.give_up)
+
+
+def _is_async(step: Any) -> bool:
+    return inspect.iscoroutinefunction(step) or inspect.iscoroutinefunction(getattr(type(step), "__call__", None))  # noqa: B004 - it is looked at, not called
+
+
+def _below_what_was_typed(trace: types.TracebackType | None) -> types.TracebackType | None:
+    """Return a traceback from where an expression called the program on; None if it raised by itself."""
+    while trace is not None and trace.tb_frame.f_code.co_filename != "<string>":
+        trace = trace.tb_next
+    return trace.tb_next if trace is not None else None
+
+
 def _of_the_program(trace: types.TracebackType | None) -> types.TracebackType | None:
     """Return a traceback from where leakdiff called the program on."""
     below = trace
@@ -206,19 +249,87 @@ def _of_the_program(trace: types.TracebackType | None) -> types.TracebackType | 
     return below or trace
 
 
-def _where_no_loop_runs(call: Callable[[], T], given_up: threading.Event) -> T:
+class _InALoop:
+    """A step that awaits, and that can be given up from another thread, also while it waits."""
+
+    def __init__(self, step: Callable[..., Awaitable[Any]]) -> None:
+        self._awaits = step
+        self._is_given_up = False
+        self._running: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None] | None = None
+
+    def step(self) -> Callable[..., Awaitable[Any]]:
+        """Return what to repeat; it takes the number of units if the step does."""
+        from leakdiff.capture.workload import takes_units
+
+        async def awaited() -> None:
+            await self._await()
+
+        async def awaited_units(units: int) -> None:
+            await self._await(units)
+
+        return awaited_units if takes_units(self._awaits) else awaited
+
+    async def _await(self, *units: int) -> None:
+        if self._is_given_up:
+            raise KeyboardInterrupt
+        self._running = asyncio.get_running_loop(), asyncio.current_task()
+        try:
+            await self._awaits(*units)
+        except asyncio.CancelledError:
+            if self._is_given_up:
+                raise KeyboardInterrupt from None
+            raise
+
+    def give_up(self) -> None:
+        """End what is awaited just now, and all that would follow."""
+        self._is_given_up = True
+        loop, task = self._running or (None, None)
+        if loop is not None and task is not None:
+            with suppress(RuntimeError):  # the loop was closed in between
+                loop.call_soon_threadsafe(task.cancel)
+
+
+def _where_no_loop_runs(call: Callable[[], T], give_up: Callable[[], None]) -> T:
     """Call something in this thread, or in another where an event loop runs in this one, as in a notebook.
 
     Args:
         call: What to call.
-        given_up: Set on Ctrl-C, which reaches the main thread only.
+        give_up: What ends it; called on Ctrl-C, which reaches the main thread only.
+
+    Raises:
+        UsageError: If it did not end after that.
     """
-    if asyncio._get_running_loop() is None:  # noqa: SLF001 - get_running_loop raises instead
+    if not _runs_a_loop():
         return call()
-    with ThreadPoolExecutor(1, "leakdiff-check") as pool:
-        answer = pool.submit(call)
-        try:
-            return answer.result()
-        except KeyboardInterrupt:
-            given_up.set()
-            return answer.result()
+    answers: list[tuple[Any, BaseException | None]] = []
+    ended = threading.Event()
+    threading.Thread(target=_call_into, args=(call, answers, ended), name="leakdiff-check", daemon=True).start()
+    try:
+        ended.wait()
+    except KeyboardInterrupt:
+        give_up()
+        ended.wait(_LAST_WAIT)
+    if not answers:
+        raise UsageError(f"it has not stopped {_LAST_WAIT:g} s after Ctrl-C: its code goes on in another thread.")
+    found, error = answers.pop()
+    try:
+        if error is not None:
+            raise error
+        return found  # type: ignore[no-any-return]
+    finally:
+        del error  # it has this frame in its traceback
+
+
+def _call_into(
+    call: Callable[[], Any], answers: list[tuple[Any, BaseException | None]], ended: threading.Event
+) -> None:
+    try:
+        answers.append((call(), None))
+    except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits for it
+        answers.append((None, error))
+    finally:
+        ended.set()
+
+
+def _runs_a_loop() -> bool:
+    return asyncio._get_running_loop() is not None  # noqa: SLF001 - get_running_loop raises instead

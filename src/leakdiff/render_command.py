@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from leakdiff.command_parser import add_command
 from leakdiff.console import CLEAN, emit_bytes, tell
+from leakdiff.errors import BadOption, CannotRead
 
 _STANDARD = "-"
+_PIPED, _TODO = "standard input", "Pipe a report into it, or name a file."
 _FORMATS = ("text", "html", "md", "json", "sarif", "dot", "mermaid", "svg")  # of reports.FORMATS, which is heavy
 _EXAMPLES = (
     ("leakdiff render report.json", "Read again what `leakdiff check work.py --json report.json` wrote."),
@@ -48,7 +51,8 @@ def _run_render(parsed: argparse.Namespace) -> int:
     from leakdiff.store.files import write_whole
 
     to_screen = parsed.output == _STANDARD
-    to = parsed.to or ("text" if to_screen else format_of(parsed.output))
+    to = parsed.to or ("text" if to_screen else format_of(parsed.output, "output"))
+    _refuse_same(parsed.report, parsed.output)
     text = rendered(_report(parsed.report), to)
     if not to_screen:
         write_whole(Path(parsed.output), encoded(text))
@@ -65,4 +69,22 @@ def _report(name: str) -> Any:
 
     if name != _STANDARD:
         return load(name)
-    return parsed(sys.stdin.buffer.read(MOST_BYTES + 1), "standard input")
+    return parsed(_standard_input(MOST_BYTES + 1), _PIPED)
+
+
+def _standard_input(most: int) -> bytes:
+    if sys.stdin is None:
+        raise CannotRead(_PIPED, "it is closed", _TODO)
+    try:
+        return sys.stdin.buffer.read(most)
+    except OSError as error:  # such as of a folder
+        raise CannotRead(_PIPED, (error.strerror or str(error)).lower(), _TODO) from error
+
+
+def _refuse_same(source: str, output: str) -> None:
+    """Refuse to write over the report itself: other forms cannot be read again."""
+    is_same = False
+    with suppress(OSError, ValueError):  # of what is not there, or is no path; who reads or writes it says so
+        is_same = _STANDARD not in (source, output) and Path(source).samefile(output)
+    if is_same:
+        raise BadOption("output", output, "another file than the report, which would be lost")

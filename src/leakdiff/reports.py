@@ -88,8 +88,12 @@ def parsed(content: bytes, name: str) -> Report:
     return decoded(content, name, _graph_of)
 
 
-def format_of(path: str | Path) -> str:
+def format_of(path: str | Path, option: str = "path") -> str:
     """Return the name of the format that a file's ending names.
+
+    Args:
+        path: The file, which need not be there.
+        option: What the path was given as, for the error.
 
     Raises:
         BadOption: If it names none.
@@ -99,7 +103,7 @@ def format_of(path: str | Path) -> str:
         if ending in known.endings:
             return name
     endings = ", ".join(ending for known in FORMATS.values() for ending in known.endings)
-    raise BadOption("path", str(path), f"a file whose ending names a format: {endings}")
+    raise BadOption(option, str(path), f"a file whose ending names a format: {endings}")
 
 
 def encoded(text: str) -> bytes:

@@ -16,7 +16,7 @@ import attrs
 
 from leakdiff.console import CLEAN, LEAKS, tell
 from leakdiff.errors import TargetNotFound
-from leakdiff.render.progress import Progress
+from leakdiff.render.progress import Progress, waiting_for
 from leakdiff.selftest_plants import PLANTS, Plant
 
 _SECONDS = 120
@@ -57,12 +57,11 @@ def run_selftest(names: Sequence[str] = ()) -> int:
         if plant.needs is not None and importlib.util.find_spec(plant.needs) is None:
             left_out.append(f"{plant.name}: not run, needs {plant.needs}")
             continue
-        progress(f"plant {number} of {len(plants)}: {plant.name}")
-        for row in _judge(plant):
+        with waiting_for(f"plant {number} of {len(plants)}: {plant.name}", progress):
+            judged = _judge(plant)
+        for row in judged:
             rows.append(row)
-            progress.close()
             _tell_row(row)
-    progress.close()
     for reason in left_out:
         tell(reason, headline="")
     right = sum(row.right for row in rows)
@@ -87,17 +86,12 @@ def _judge(plant: Plant) -> list[Row]:
     rows = []
     if plant.leak is not None and plant.expect is not None:
         said = _run(plant.leak, plant.units)
-        right = said.verdict == plant.expect and (plant.owner or "") in said.named and _is_cause_right(plant, said)
+        right = said.verdict == plant.expect and (plant.owner or "") in said.named and said.cause == plant.cause
         rows.append(Row(plant.name, "leak", said.verdict, said.named, right, _cause(plant, said)))
     said = _run(plant.clean, plant.units)
     right = said.verdict in plant.twin_expect
     rows.append(Row(plant.name, "twin", said.verdict, said.named, right))
     return rows
-
-
-def _is_cause_right(plant: Plant, said: Outcome) -> bool:
-    """Tell whether the cause is the plant's."""
-    return said.cause == plant.cause
 
 
 def _cause(plant: Plant, said: Outcome) -> str:
@@ -111,9 +105,12 @@ def _run(target: str, units: int) -> Outcome:
         path = Path(folder) / "report.json"
         command = [sys.executable, "-m", "leakdiff", "check", target]
         command += ["--units", str(units), "--patience", "0.5", "--json", str(path)]
-        ended = subprocess.run(
-            command, capture_output=True, text=True, timeout=_SECONDS, check=False, env=_environment()
-        )
+        try:
+            ended = subprocess.run(
+                command, capture_output=True, text=True, timeout=_SECONDS, check=False, env=_environment()
+            )
+        except subprocess.TimeoutExpired:
+            return Outcome("ERROR", f"not done in {_SECONDS} s")
         if not path.is_file():
             return Outcome("ERROR", (ended.stderr.strip().splitlines() or ["no report"])[-1])
         report = json.loads(path.read_text("utf-8"))

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from leakdiff.command_parser import add_command
-from leakdiff.console import CLEAN, LEAKS, TROUBLE, detail, emit, step_prints_elsewhere, tell
+from leakdiff.console import deliver, detail, status_of, step_prints_elsewhere
 from leakdiff.errors import BadOption, TargetNotFound
-
-if TYPE_CHECKING:
-    from leakdiff.model.soak import SoakReport
 
 _NAME = "scenarios"
 _HELP = {
@@ -65,9 +61,11 @@ def _run_soak(parsed: argparse.Namespace) -> int:
     with step_prints_elsewhere(parsed.json):
         module = load_place(parsed.target)
         scenarios = _scenarios(module, parsed.target)
-        setup, teardown = getattr(module, "setup", None), getattr(module, "teardown", None)
+        setup, teardown = _optional(module, "setup", parsed.target), _optional(module, "teardown", parsed.target)
         found = soak_planned(scenarios, plan, setup=setup, teardown=teardown)
-    return _deliver(found, parsed.json)
+        detail(f"leakdiff's own work took {found.report.cost.cpu_seconds:.2f} CPU s")
+        deliver(found, parsed.json)
+    return status_of(found.verdict)
 
 
 def _given(parsed: argparse.Namespace) -> dict[str, Any]:
@@ -90,29 +88,20 @@ def _number(name: str, text: str) -> object:
 
 
 def _scenarios(module: ModuleType, place: str) -> object:
-    if not hasattr(module, _NAME):
+    from leakdiff.targets import MISSING, asked, attribute
+
+    found = attribute(module, _NAME, place)
+    if found is MISSING:
         raise TargetNotFound(
             f"The list {_NAME!r}",
             f"{place} has no such name",
             "Define it: scenarios = [leakdiff.Scenario(...), ...], or a function that returns such a list.",
         )
-    found = module.scenarios
-    return found() if callable(found) else found
+    return asked(found, _NAME, place) if callable(found) else found
 
 
-def _deliver(found: SoakReport, path: str | None) -> int:
-    from leakdiff.model.verdict import ACCUSING, Verdict
-    from leakdiff.store.files import write_whole
+def _optional(module: ModuleType, name: str, place: str) -> Any:
+    from leakdiff.targets import MISSING, attribute
 
-    detail(f"leakdiff's own work took {found.report.cost.cpu_seconds:.2f} CPU s")
-    if path == "-":
-        emit(found.json())
-    else:
-        try:
-            tell(found.text(), headline=str(found))
-        finally:  # whether or not somebody reads it
-            if path is not None:
-                write_whole(Path(path), found.json().encode())
-    if found.verdict in ACCUSING:
-        return LEAKS
-    return TROUBLE if found.verdict is Verdict.INCONCLUSIVE else CLEAN
+    found = attribute(module, name, place)
+    return None if found is MISSING else found

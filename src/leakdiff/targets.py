@@ -6,17 +6,22 @@ import functools
 import importlib
 import importlib.util
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
-from leakdiff.errors import BadCallable, TargetImportFailed, TargetNotFound
+from leakdiff.console import show_traceback
+from leakdiff.errors import BadCallable, LeakdiffError, TargetFailed, TargetImportFailed, TargetNotFound
+
+MISSING: Any = object()
+"""What a name stands for that is not there."""
 
 _DEFAULT = "step"
+
+_T = TypeVar("_T")
 
 
 @attrs.frozen
@@ -39,6 +44,7 @@ def find_target(text: str, setup: str | None = None, teardown: str | None = None
     Raises:
         TargetNotFound: If the file, module or callable does not exist.
         TargetImportFailed: If importing it raises; the traceback goes to standard error.
+        TargetFailed: If looking a name up raises; the traceback goes to standard error.
         BadCallable: If the name is not callable.
     """
     place, name = _split(text)
@@ -58,6 +64,41 @@ def load_place(place: str) -> ModuleType:
         TargetImportFailed: If importing it raises; the traceback goes to standard error.
     """
     return _load_file(Path(place)) if place.endswith(".py") else _load_module(place)
+
+
+def attribute(owner: object, name: str, place: str) -> Any:
+    """Return what a name of a module or of another object stands for; ``MISSING`` if it has none.
+
+    Args:
+        owner: What has the name.
+        name: The name.
+        place: Where it is from, for the error.
+
+    Raises:
+        TargetFailed: If looking it up raises, such as in a ``__getattr__``; the traceback goes to standard error.
+    """
+    return asked(lambda: getattr(owner, name, MISSING), name, place)
+
+
+def asked(ask: Callable[[], _T], name: str, place: str) -> _T:
+    """Run a bit of the user's code outside a measurement, and return its answer.
+
+    Args:
+        ask: Runs it.
+        name: What it is asked for, for the error.
+        place: Where it is from, for the error.
+
+    Raises:
+        TargetFailed: If it raises or exits; the traceback goes to standard error.
+        LeakdiffError: If that is what it raises.
+    """
+    try:
+        return ask()
+    except (KeyboardInterrupt, LeakdiffError):
+        raise
+    except BaseException as error:
+        show_traceback(error)
+        raise TargetFailed(place, name, error) from error
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -80,30 +121,32 @@ def _load_file(path: Path) -> ModuleType:
 
 def _load_module(name: str) -> ModuleType:
     sys.path.insert(0, "")
-    try:
-        found = importlib.util.find_spec(name)
-    except (ImportError, ValueError, AttributeError):
-        found = None
-    if found is None:
+    if _execute(functools.partial(_spec_of, name), name) is None:  # which imports the packages above it
         raise TargetNotFound(
             f"The module {name!r}", "it cannot be imported from here", "Give FILE.py or package.module:callable."
         )
-    _execute(functools.partial(importlib.import_module, name), name)
-    return sys.modules[name]
+    return _execute(functools.partial(importlib.import_module, name), name)
 
 
-def _execute(load: Callable[[], object], name: str) -> None:
+def _spec_of(name: str) -> object:
     try:
-        load()
-    except Exception as error:
-        traceback.print_exc()
-        raise TargetImportFailed(name, error) from error
-    except SystemExit as error:
+        return importlib.util.find_spec(name)
+    except (ImportError, ValueError, AttributeError):
+        return None
+
+
+def _execute(load: Callable[[], _T], name: str) -> _T:
+    try:
+        return load()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # also SystemExit, whose status would be taken for ours
+        show_traceback(error)
         raise TargetImportFailed(name, error) from error
 
 
 def _optional(module: ModuleType, name: str | None, role: str, place: str) -> Callable[..., Any] | None:
-    if name is None and not hasattr(module, role):
+    if name is None and attribute(module, role, place) is MISSING:
         return None
     return _callable(module, name or role, role, place)
 
@@ -111,11 +154,11 @@ def _optional(module: ModuleType, name: str | None, role: str, place: str) -> Ca
 def _callable(module: ModuleType, name: str, role: str, place: str) -> Callable[..., Any]:
     found: Any = module
     for part in name.split("."):
-        if not hasattr(found, part):
+        found = attribute(found, part, place)
+        if found is MISSING:
             raise TargetNotFound(
                 f"The {role} {name!r}", f"{place} has no such name", f"Define it, or name another: {place}:CALLABLE."
             )
-        found = getattr(found, part)
     if not callable(found):
         raise BadCallable(role, f"a {type(found).__name__}", "give the name of a function")
     return found  # type: ignore[no-any-return]

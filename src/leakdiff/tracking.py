@@ -5,20 +5,17 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from leakdiff.errors import BadOption, CannotMeasure, OwnerNotFound
 from leakdiff.interpreter import require_supported_interpreter
 from leakdiff.model.code import NameKind
-from leakdiff.model.heap import Site
-from leakdiff.model.tracking import Inserts, Reading, Track, WatchCost, WhoAdds
-from leakdiff.source_files import SourceFiles
+from leakdiff.model.tracking import Reading, Track, WhoAdds
 
 if TYPE_CHECKING:
     from leakdiff.capture.inserts import Watched
-    from leakdiff.capture.inserts_booked import Tally, Trail
-    from leakdiff.capture.inserts_watching import Seen
+    from leakdiff.capture.inserts_watching import Watching
     from leakdiff.capture.workload import Workload
     from leakdiff.model.code import Code, CodeSite
     from leakdiff.model.report import Finding
@@ -28,8 +25,6 @@ _SECONDS = 10.0
 _LONGEST = 86_400.0
 _SOONEST = 0.001  # seconds between two looks
 _MOST_READINGS = 10_000
-_MOST_STACKS = 200
-_COUNTED = "Counted is what makes it longer: a key that is set again does not"
 
 
 def readings(
@@ -82,9 +77,8 @@ def track(
     del found
     began = time.monotonic()
     ended = _print(kept.lines(seconds, every), sys.stdout if to is None else to)
-    left_out = kept.count - len(kept.readings)
     taken = time.monotonic() - began
-    return Track(kept.path, kept.type, tuple(kept.readings), taken, every, ended, left_out)
+    return Track(kept.path, kept.type, kept.readings, taken, every, ended, kept.left_out)
 
 
 def who_adds(
@@ -97,7 +91,8 @@ def who_adds(
     """Say which call stacks put entries into one container, and which take them out, while it is watched.
 
     From CPython 3.12 on it sees all threads, exactly. On 3.11 it sees a ``step`` exactly, and of other threads what
-    they do some moments after an insertion. However it ends, nothing is left behind; Ctrl-C gives what was seen so far.
+    they do some moments after an insertion. However it ends, nothing is left behind; Ctrl-C while it watches gives
+    what was seen so far.
 
     Args:
         owner: A path of names such as ``app.matching._inflight``, a finding, or an owner of a snapshot.
@@ -109,6 +104,7 @@ def who_adds(
 
     Raises:
         BadOption: If an argument cannot work.
+        KeyboardInterrupt: If Ctrl-C comes before it watches, while the source is read.
         BadCallable: If ``step`` requires more than one argument.
         StepFailed: If ``step`` raises.
         OwnerNotFound: If no container is there; says how far the path leads.
@@ -116,28 +112,42 @@ def who_adds(
         UnsupportedInterpreter: Elsewhere than on CPython 3.11 or newer with the GIL.
     """
     _check_seconds(seconds)
+    if type(everywhere) is not bool:
+        raise BadOption("everywhere", everywhere, "True or False")
     began = time.thread_time()
-    watched = _find(owner)
-    from leakdiff.capture.inserts_watching import watch
-    from leakdiff.source.read import read_code
+    from leakdiff.adding import told
 
     work = _work(step)
+    watching, code = _watching(owner, everywhere)
+    prepared = time.thread_time() - began
+    return told(watching.watch(seconds, work), code, prepared)
+
+
+def _watching(owner: object, everywhere: bool) -> tuple[Watching, Code]:  # noqa: FBT001 - as it was given
+    """Return what watches a container, which alone holds it, and what the source says of it."""
+    watched = _find(owner)
+    from leakdiff.capture.inserts_watching import Watching
+    from leakdiff.source.read import read_code
+
     home = watched.home()
     code = read_code(home)
-    prepared = time.thread_time() - began
-    puts, gones = _lines(code.puts), _lines(code.gones)
-    is_everywhere = bool(everywhere) or home.kind is NameKind.CACHE  # whoever calls a cached function fills the cache
-    seen = watch(watched, puts, gones, seconds=seconds, work=work, is_everywhere=is_everywhere)
-    return _told(seen, code, prepared)
+    is_everywhere = everywhere or home.kind is NameKind.CACHE  # whoever calls a cached function fills the cache
+    return Watching(watched, _lines(code.puts), _lines(code.gones), is_everywhere=is_everywhere), code
 
 
 class _Kept:
-    """The readings of a track, the last so many of them."""
+    """The readings of a track: the first, and the last so many of those that follow."""
 
     def __init__(self, path: str, kind: str) -> None:
         self.path, self.type = path, kind
-        self.readings: deque[Reading] = deque(maxlen=_MOST_READINGS)
-        self.count = 0
+        self.left_out = 0
+        self._first: list[Reading] = []
+        self._last: deque[Reading] = deque()
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """Those that are kept."""
+        return (*self._first, *self._last)
 
     def lines(self, seconds: float | None, every: float) -> Iterator[str]:
         """Keep readings as they come, and yield a line for each."""
@@ -146,10 +156,15 @@ class _Kept:
         yield first_line(self.path, self.type, seconds)
         before = None
         for reading in _changes(self.path, seconds, every):
-            self.readings.append(reading)
-            self.count += 1
+            self._keep(reading)
             yield change_line(self.path, reading, before)
             before = reading
+
+    def _keep(self, reading: Reading) -> None:
+        (self._last if self._first else self._first).append(reading)
+        if len(self._last) >= _MOST_READINGS:
+            self._last.popleft()
+            self.left_out += 1
 
 
 def _print(lines: Iterator[str], to: TextIO) -> str:
@@ -227,10 +242,10 @@ _forever = float("inf")
 def _work(step: Callable[..., Any] | None) -> Workload | None:
     if step is None:
         return None
-    from leakdiff.capture.workload import Workload
+    from leakdiff.capture.workload import Workload, is_in_event_loop
 
     work = Workload(step)
-    if work.is_async and _is_in_event_loop():
+    if work.is_async and is_in_event_loop():
         raise CannotMeasure(
             "An asynchronous step",
             "an event loop runs in this thread, and would wait for it",
@@ -239,59 +254,5 @@ def _work(step: Callable[..., Any] | None) -> Workload | None:
     return work
 
 
-def _is_in_event_loop() -> bool:
-    import asyncio
-
-    return asyncio._get_running_loop() is not None  # noqa: SLF001 - get_running_loop raises instead
-
-
 def _lines(sites: Iterable[CodeSite]) -> frozenset[tuple[str, int]]:
     return frozenset((found.site.file, found.site.line) for found in sites)
-
-
-def _told(seen: Seen, code: Code, prepared: float) -> WhoAdds:
-    """Return what was seen as names and numbers."""
-    began = time.thread_time()
-    files = SourceFiles()
-    booked = seen.booked
-    puts, gones = _stacks(booked.puts, files, booked.untold), _stacks(booked.gones, files, booked.lost)
-    return WhoAdds(
-        owner=seen.path,
-        type=seen.type,
-        length=seen.length,
-        gained=seen.gained,
-        seconds=seen.seconds,
-        stacks=puts[:_MOST_STACKS],
-        removals=gones[:_MOST_STACKS],
-        untold=booked.untold + _beyond(puts),
-        lost=booked.lost + _beyond(gones),
-        method=f"{seen.method}. {_COUNTED}.",
-        cost=WatchCost(prepared + seen.cpu + time.thread_time() - began, booked.events),
-        not_seen=(*((f"of the source: {code.missing}",) if code.missing else ()), *seen.not_seen),
-        is_exact=seen.is_exact,
-    )
-
-
-def _stacks(table: Mapping[Trail, Tally], files: SourceFiles, untold: int) -> tuple[Inserts, ...]:
-    """Return stacks without leakdiff's own lines, those that did most first."""
-    from leakdiff.capture.inserts_booked import added_up
-
-    tallies = added_up(table)
-    total = sum(tally.entries for tally in tallies.values()) + untold
-    ranked = sorted(tallies.items(), key=lambda item: (-item[1].entries, -item[1].perhaps, item[0]))
-    return tuple(
-        Inserts(_sites(trail, files), tally.times, tally.entries, tally.entries / (total or 1), tally.perhaps)
-        for trail, tally in ranked
-    )
-
-
-def _sites(trail: Trail, files: SourceFiles) -> tuple[Site, ...]:
-    """Return the lines of a stack, outermost first."""
-    return tuple(
-        Site(file, line, name.replace("<locals>.", "").removeprefix("<module>"), files.line(file, line))
-        for file, line, name in reversed(trail)
-    )
-
-
-def _beyond(stacks: Sequence[Inserts]) -> int:
-    return sum(one.entries for one in stacks[_MOST_STACKS:])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -13,8 +13,8 @@ from leakdiff.capture.alive_names import name_way
 from leakdiff.capture.containers import is_container, length_of
 from leakdiff.capture.kinds import derives, size_of, type_name
 from leakdiff.capture.naming import describe_type
-from leakdiff.capture.roots import find_roots
-from leakdiff.model.alive import ASKING, Alive, Holder, Holders, Whose
+from leakdiff.capture.roots import Roots, find_roots
+from leakdiff.model.alive import Alive, Holder, Holders, Whose
 from leakdiff.model.heap import Step
 
 _MOST_ASKED = 100  # holders that may be made to keep a ``__dict__`` so that an attribute has a name
@@ -35,20 +35,23 @@ def read_object(subject: Any, references: int, budget: float) -> Alive:
     if is_everywhere(subject):
         return told
     found = find_roots()
-    roots = attrs.evolve(found, then=(*found.then, *running_code(subject)))
+    roots = Roots(found.first, (*found.then, *running_code(subject)))
+    del found  # what it set apart for other walks refers to what is in the prompt's namespace
     asker = find_asker(roots)
     holding = hold(subject, references, roots, budget)
     holders = sorted(_named(holding, asker), key=_rank)
-    return attrs.evolve(
+    alive = attrs.evolve(
         told,
-        holders=Holders(_alone(holders, holding.reached)),
+        holders=holders,
         held=holding.held,
-        references=None if references >= IMMORTAL else holding.references,
+        references=holding.references if holding.is_counted else None,
         seen=holding.seen,
         instances=holding.instances,
         walked=holding.walk.walked + holding.further.walked,
+        stopped=holding.stopped,
         notes=tuple(_notes(holding)),
     )
+    return attrs.evolve(alive, holders=Holders(_alone(alive)))
 
 
 def _named(holding: Holding, asker: Asker) -> Iterator[Holder]:
@@ -77,9 +80,7 @@ def _told(found: Met, subject: Any, asker: Asker, *, is_quiet: bool) -> Holder:
         references=found.references,
         distance=len(found.way),
         whose=whose,
-        said=asker.says(found.holder, subject, named.name, f"{named.name}{named.label}")
-        if whose is Whose.SESSION
-        else "",
+        said=asker.says(found.way, subject, named.name, f"{named.name}{named.label}") if whose is Whose.SESSION else "",
     )
 
 
@@ -93,19 +94,21 @@ def _rank(holder: Holder) -> tuple[int, int, str]:
     return _ORDER.index(holder.whose), holder.distance, holder.where
 
 
-def _alone(holders: Sequence[Holder], reached: int) -> Iterator[Holder]:
-    """Mark the one holder that a root reaches, besides whoever asks, where there is but one."""
-    asking = sum(holder.whose in ASKING for holder in holders)
-    for holder in holders:
-        is_alone = holder.whose is Whose.PROGRAM and reached - asking == 1
+def _alone(alive: Alive) -> Iterator[Holder]:
+    """Mark the one holder that keeps the object, besides whoever asks, where it is known that there is but one."""
+    for holder in alive.holders:
+        is_alone = holder.whose is Whose.PROGRAM and alive.programs == 1 and alive.is_whole
         yield attrs.evolve(holder, is_alone=True) if is_alone else holder
 
 
 def _notes(holding: Holding) -> Iterator[str]:
-    if holding.walk.budget.spent is not None:
-        yield f"{holding.walk.budget.spent}: there may be more holders"
+    if holding.stopped:
+        yield f"{holding.stopped}: there may be more holders"
     if holding.reached > MOST_HOLDERS:
         yield f"only the first {MOST_HOLDERS:,} holders are named"
+    counted = holding.seen + holding.instances
+    if holding.is_counted and counted > holding.references:
+        yield f"{counted:,} references were seen of {holding.references:,}: what holds it changed meanwhile"
     yield from dict.fromkeys([*holding.walk.kinds.failures.values(), *holding.further.kinds.failures.values()])
 
 

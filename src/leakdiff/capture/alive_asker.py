@@ -14,10 +14,11 @@ import attrs
 
 from leakdiff.capture.frames import running_frames
 from leakdiff.capture.kinds import derives, dict_of_module, type_name
+from leakdiff.capture.naming import is_running, suspended_code
 from leakdiff.capture.roots import Root, Roots
 from leakdiff.model.alive import Whose
 
-_WITHIN = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>", "<lambda>")  # what runs for the function around it
+_WITHIN = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")  # what is written within the function that runs it
 _LAST_ERROR = (".last_exc", ".last_value", ".last_traceback")
 _TOOLS = ("IPython.", "ipykernel.")
 _FOLDERS = ("IPython", "ipykernel")
@@ -33,6 +34,7 @@ class Asker:
 
     Attributes:
         frames: The copies of the locals of the function that asks.
+        codes: The code of that function, and of what is written within it.
         namespace: The globals of the module whose own code asks; None where a function does.
         main: The globals of ``__main__``.
         is_prompt: Whether somebody types there.
@@ -40,6 +42,7 @@ class Asker:
     """
 
     frames: list[Root]
+    codes: list[types.CodeType]
     namespace: dict[str, Any] | None
     main: dict[str, Any]
     is_prompt: bool
@@ -54,11 +57,16 @@ class Asker:
             label: The first edge of the path.
         """
         holder = way[-1]
-        if any(holder is frame.target for frame in self.frames):
+        if any(holder is frame.target for frame in self.frames) or self._runs_as(holder):
             return Whose.CALLER
         if self.is_prompt and self._is_of_prompt(way, root, label):
             return Whose.SESSION
         return Whose.CALLER if holder is self.namespace else None
+
+    def _runs_as(self, holder: Any) -> bool:
+        """Tell whether a holder is the generator or coroutine that asks: its locals are those of the frame."""
+        code = suspended_code(holder) if is_running(holder) else None
+        return code is not None and any(code is asking for asking in self.codes)
 
     def _is_of_prompt(self, way: Sequence[Any], root: Root, label: str) -> bool:
         holder = way[-1]
@@ -70,22 +78,24 @@ class Asker:
             return True
         if root.kind == "module" and root.name == "builtins" and holder is root.target:
             return label == "._"
-        return any(type_name(type(above)).startswith(_TOOLS) for above in way)
+        return any(_is_of_tools(above) for above in way)
 
-    def says(self, holder: Any, subject: Any, name: str, where: str) -> str:
+    def says(self, way: Sequence[Any], subject: Any, name: str, where: str) -> str:
         """Return what the prompt calls an object that it holds.
 
         Args:
-            holder: The direct holder.
+            way: The live objects from the root's target to the direct holder.
             subject: The object.
             name: What the holder is called.
             where: What the object is called there.
         """
+        holder = way[-1]
         if self.out is not None and holder is self.out:
             return f"IPython keeps it in {_numbers_in(self.out, subject)}"
         namespace = next((one for one in (self.main, self.namespace) if one is not None and one is holder), None)
         if namespace is None:
-            return f"the prompt keeps it in {where}"
+            who = "IPython" if any(_is_of_tools(above) for above in way) else "the prompt"
+            return f"{who} keeps it in {where}"
         names = _names_in(namespace, subject)
         typed = [f"{name}.{one}" for one in names if not _KEPT_BY_PROMPT.fullmatch(one)]
         kept = [one for one in names if _KEPT_BY_PROMPT.fullmatch(one)]
@@ -95,17 +105,28 @@ class Asker:
 
 def find_asker(roots: Roots) -> Asker:
     """Return who asks: the innermost function that is not leakdiff's, or the module that its code belongs to."""
-    codes, namespace = [], None
+    codes: list[types.CodeType] = []
+    namespace, around = None, ""
     for frame in running_frames():
-        codes.append(frame.f_code)
-        if frame.f_code.co_name not in _WITHIN:
-            namespace = None if frame.f_code.co_flags & inspect.CO_OPTIMIZED else frame.f_globals
+        code = frame.f_code
+        is_module = around == "<module>" and not code.co_flags & inspect.CO_OPTIMIZED  # cells have names of their own
+        if not is_module and around not in ("", code.co_qualname):
+            break  # a generator expression that another function goes through
+        codes.append(code)
+        around = code.co_qualname.rpartition(".")[0].removesuffix(".<locals>") or "<module>"
+        namespace = None if code.co_flags & inspect.CO_OPTIMIZED else frame.f_globals
+        if code.co_name not in _WITHIN:
             break
     here = [root for root in roots.then if root.is_here][: len(codes)]
     main = _namespace("__main__")
     out = _out_of(main) if "IPython" in sys.modules else None
     is_prompt = out is not None or hasattr(sys, "ps1") or bool(sys.flags.interactive)
-    return Asker([root for root in here if any(root.code is code for code in codes)], namespace, main, is_prompt, out)
+    frames = [root for root in here if any(root.code is code for code in codes)]
+    return Asker(frames, codes, namespace, main, is_prompt, out)
+
+
+def _is_of_tools(obj: Any) -> bool:
+    return type_name(type(obj)).startswith(_TOOLS)
 
 
 def _namespace(name: str) -> dict[str, Any]:

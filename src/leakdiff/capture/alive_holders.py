@@ -11,9 +11,11 @@ from typing import Any
 
 import attrs
 
-from leakdiff.capture.alive_walk import CONSTANTS, HolderWalk, walk_further
+from leakdiff.capture.alive_hidden import CONSTANTS
+from leakdiff.capture.alive_walk import HolderWalk, walk_further
 from leakdiff.capture.frames import running_frames
 from leakdiff.capture.kinds import OWN, KindsByIdentity, derives, dict_of_type, type_name
+from leakdiff.capture.naming import is_running, suspended_code
 from leakdiff.capture.roots import Root, Roots, own_parts
 from leakdiff.capture.walk import Budget, Pacer
 from leakdiff.model.alive import Whose
@@ -38,6 +40,7 @@ class Met:
         root: Where the path to it starts; None where no root reaches it.
         way: The live objects from the root's target to it.
         whose: Whose it is, as far as the walk can tell.
+        running: References that the generator or coroutine tells gc of whose frame this is.
     """
 
     holder: Any
@@ -45,6 +48,12 @@ class Met:
     root: Root | None
     way: list[Any]
     whose: Whose
+    running: int = 0
+
+    @property
+    def is_frame(self) -> bool:
+        """Whether it stands for the frame of a function that runs."""
+        return self.root is not None and self.root.kind == "frame" and self.holder is self.root.target
 
 
 @attrs.define(eq=False)
@@ -58,7 +67,8 @@ class Holding:
         walk: What was reached without passing the object.
         further: What was reached through it only.
         met: The holders that were looked at, those of a root first, in the order in which they were reached.
-        seen: References that holders explain.
+        seen: References that holders explain, those that were not looked at among them.
+        same: How many holders stand for another one: what runs as a generator or coroutine, and its frame.
     """
 
     subject: Any
@@ -68,11 +78,22 @@ class Holding:
     further: HolderWalk
     met: list[Met] = attrs.field(factory=list)
     seen: int = 0
+    same: int = 0
 
     @property
     def reached(self) -> int:
         """How many holders a root reaches without passing the object, those that were not looked at among them."""
-        return len(set(self.walk.held))
+        return len(set(self.walk.held)) - self.same
+
+    @property
+    def stopped(self) -> str:
+        """What stopped the walks before they had seen all; empty where they came to their end."""
+        return self.walk.budget.spent or ""
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the interpreter counts the references to the object."""
+        return self.references < IMMORTAL
 
     @property
     def held(self) -> int:
@@ -87,20 +108,19 @@ class Holding:
 
     def look(self) -> None:
         """Find the live holders, and count the references that they explain."""
-        self.met = [*self._reached(), *self._through_itself()]
+        self.met = self._once([*self._reached(), *self._through_itself()])
         self.seen = self._explained()
-        if 0 < self.references - self.seen - self.instances < IMMORTAL // 2:
+        if self.is_counted and self.seen + self.instances < self.references and not self.stopped:
             unreached, ours = self._unreached(self._known(), _own_addresses())
             self.references -= ours
             self.seen += sum(found.references for found in unreached)
             self.met += unreached
-        self.seen = min(self.seen, self.references)
 
     def _reached(self) -> Iterator[Met]:
         """Yield the holders that a root reaches without passing the object, those nearest to a root first."""
         walk = self.walk
         counts = Counter(walk.held)
-        chosen = list(counts)[:MOST_HOLDERS]
+        chosen = [index for at, index in enumerate(counts) if at < MOST_HOLDERS or walk.is_copy(index)]
         live = walk.live(chosen)
         for index in chosen:
             if index in live:
@@ -117,6 +137,23 @@ class Holding:
             if index in live:
                 yield Met(live[index], counts[index], root, self.further.way(index, live), Whose.ITSELF)
 
+    def _once(self, met: list[Met]) -> list[Met]:
+        """Leave out what runs as a generator or coroutine where its frame is among the holders: its locals are those.
+
+        Only a value that the function has not named is told by the former alone.
+        """
+        kept, frames = [], [found for found in met if found.is_frame]
+        for found in met:
+            code = suspended_code(found.holder) if is_running(found.holder) else None
+            frame = next((one for one in frames if code is not None and _code_of(one) is code), None)
+            if frame is None:
+                kept.append(found)
+            else:
+                frames.remove(frame)
+                frame.running = found.references
+                self.same += found.whose is Whose.PROGRAM
+        return kept
+
     def _unreached(self, known: AbstractSet[int], own: AbstractSet[int]) -> tuple[list[Met], int]:
         """Return what gc knows to refer to it besides, which no root reaches, and how many references are leakdiff's.
 
@@ -127,9 +164,11 @@ class Holding:
         found, ours, kinds = [], 0, KindsByIdentity()
         for holder in gc.get_referrers(self.subject)[:_MOST_REFERRERS]:
             times = sum(ref is self.subject for ref in gc.get_referents(holder))
+            if id(holder) in known:
+                continue
             if id(holder) in own:
                 ours += times
-            elif id(holder) not in known and kinds[type(holder)] != OWN and type(holder) is not self.subject:
+            elif kinds[type(holder)] != OWN and type(holder) is not self.subject:
                 found.append(Met(holder, times, None, [holder], Whose.UNREACHED))
         return found[:_MOST_UNREACHED], ours
 
@@ -144,25 +183,36 @@ class Holding:
 
     def _explained(self) -> int:
         """Count the references that holders explain; copies of locals and variables stand for what they are of."""
-        has_cell = any(type(found.holder) is types.CellType for found in self.met)
         has_context = any("hamt" in type_name(type(found.holder)) for found in self.met)
-        total = 0
+        total = self._not_looked_at()
         for found in self.met:
-            if found.root is None or found.holder is not found.root.target or not found.root.is_copy:
+            if found.is_frame:
+                total += max(len(self._names(found)), found.running)
+            elif found.root is None or found.holder is not found.root.target or found.root.kind != "context":
                 total += found.references
-            elif found.root.kind == "frame":
-                total += self._of_frame(found.root, has_cell=has_cell)
             else:
-                total += 0 if has_context and found.root.kind == "context" else found.references
-        return total
+                total += 0 if has_context else found.references
+        return total + (0 if any(type(found.holder) is types.CellType for found in self.met) else self._in_cells())
 
-    def _of_frame(self, root: Root, *, has_cell: bool) -> int:
-        """Count the references of a frame: a variable that an inner function uses lies in a cell, which they share."""
-        code = root.code
-        shared = (*code.co_cellvars, *code.co_freevars) if code is not None else ()
-        names = [name for name, held in dict.items(root.target) if held is self.subject]
-        own = sum(name not in shared for name in names)
-        return own + int(len(names) > own and not has_cell)
+    def _not_looked_at(self) -> int:
+        """Count the references of holders that were seen, but are too many to be looked at one by one."""
+        counts = [Counter(walk.held) for walk in (self.walk, self.further)]
+        met = sum(found.references + found.running for found in self.met)
+        return sum(sum(count.values()) for count in counts) - met
+
+    def _in_cells(self) -> int:
+        """Count the cells that hold the object and only frames lead to; a function shares those of the one around."""
+        frames = [found for found in self.met if found.is_frame]
+        made = [name for found in frames for name in self._names(found, "co_cellvars")]
+        return len(made) + len({name for found in frames for name in self._names(found, "co_freevars")} - {*made})
+
+    def _names(self, frame: Met, within: str = "") -> list[str]:
+        """Return the variables of a frame that are the object: those in no cell, or those in cells of one kind."""
+        code = _code_of(frame)
+        names = [name for name, held in dict.items(frame.holder) if held is self.subject]
+        if within:
+            return [name for name in names if name in getattr(code, within, ())]
+        return [name for name in names if code is None or name not in (*code.co_cellvars, *code.co_freevars)]
 
 
 def hold(subject: Any, references: int, roots: Roots, seconds: float) -> Holding:
@@ -180,6 +230,10 @@ def hold(subject: Any, references: int, roots: Roots, seconds: float) -> Holding
     holding = Holding(subject, references, roots, walk, walk_further(walk))
     holding.look()
     return holding
+
+
+def _code_of(found: Met) -> types.CodeType | None:
+    return found.root.code if found.root is not None else None
 
 
 def _without(roots: Sequence[Root], subject: Any) -> tuple[Root, ...]:

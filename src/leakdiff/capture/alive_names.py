@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from leakdiff.capture.alive_walk import is_hidden_in
+from leakdiff.capture.alive_hidden import is_hidden_in
 from leakdiff.capture.kinds import derives
 from leakdiff.capture.naming import Named as Label
 from leakdiff.capture.naming import describe_type, name_edge, name_links, quiet_rules, steps_of
@@ -60,6 +60,8 @@ def name_way(chain: Sequence[Any], root: Root, *, is_quiet: bool) -> Named:
     links = name_links(rest, first, (_hidden, *quiet_rules()))
     if not is_quiet and any(label.startswith(_UNNAMED) for label, _, _ in links):
         links = [(_again(link, rest), *link[1:]) if link[0].startswith(_UNNAMED) else link for link in links]
+    if not links:  # the namespace of a class that is the root itself
+        return Named(kind, name, "", kind, (Step(name, kind),), None)
     label, at, _ = links[-1]
     steps = steps_of(rest, links)
     above = steps_of(rest, links[:-1])

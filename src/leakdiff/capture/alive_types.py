@@ -10,21 +10,20 @@ from typing import Any
 
 import attrs
 
+from leakdiff.capture.alive_hidden import CONSTANTS
 from leakdiff.capture.alive_holders import MOST_OBJECTS, REST
-from leakdiff.capture.alive_names import Named, name_way
-from leakdiff.capture.alive_walk import InnerWalk, TopWalk
-from leakdiff.capture.kinds import KindsByIdentity, is_exactly, size_of, type_name
-from leakdiff.capture.references import references
+from leakdiff.capture.alive_instances import InnerWalk, TopWalk
+from leakdiff.capture.alive_names import Named
+from leakdiff.capture.alive_paths import Paths
+from leakdiff.capture.kinds import derives, dict_of_type, is_exactly, size_of, type_name
 from leakdiff.capture.roots import Roots, find_roots, own_parts
-from leakdiff.capture.walk import Budget, Pacer
+from leakdiff.capture.walk import Budget, Pacer, Walk
 from leakdiff.errors import OwnerNotFound
-from leakdiff.model.alive import ENTRIES, Alive, InstanceOwner, InstanceOwners
+from leakdiff.model.alive import Alive, InstanceOwner, InstanceOwners
 
-_MOST_NAMED = 5_000  # holders, or groups of alike ones, whose paths are read
-_MOST_LEVELS = 4  # how far above its holder an instance may be grouped
-_FEW = 4  # holders under one object that are named one by one all the same
-_MOST_EACH = 1_000  # references of one holder that are named one by one
 _MOST_TOLD = 5
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: classes of C code that are part of the interpreter do not have it
+_flags: Any = type.__dict__["__flags__"].__get__
 _LONGEST_NAME = 120
 _SLICE = 20_000
 
@@ -90,10 +89,15 @@ def _short(name: str) -> str:
 
 @attrs.define
 class _Row:
-    """An owner in the making: addresses of its instances, each with how many it stands for, and their bytes."""
+    """An owner in the making: addresses of its instances, each with how many it stands for, and their bytes.
+
+    Attributes:
+        unread: Of them, those whose own path was not read.
+    """
 
     named: Named
     instances: dict[int, tuple[int, int]] = attrs.field(factory=dict)
+    unread: set[int] = attrs.field(factory=set)
 
 
 def read_instances(classes: Sequence[type], budget: float) -> Alive:
@@ -103,7 +107,9 @@ def read_instances(classes: Sequence[type], budget: float) -> Alive:
         classes: The classes; instances of their subclasses do not count.
         budget: Seconds the walk may take.
     """
-    roots = find_roots()
+    found = find_roots()
+    roots = Roots(found.first, found.then)
+    del found  # what it set apart for other walks would be taken for instances that no root reaches
     walk = TopWalk(Budget(MOST_OBJECTS, budget), pacer=Pacer(rest=REST), wanted=tuple(classes))
     walk.from_roots(*roots.targets(), avoid=own_parts())
     inner = InnerWalk(walk.budget, pages=walk.pages, pacer=walk.pacer, wanted=walk.wanted, kinds=walk.kinds)
@@ -119,7 +125,7 @@ class _Instances:
     inner: InnerWalk
     roots: Roots
     _sizeofs: dict[int, bool] = attrs.field(factory=dict)
-    _grouping: str = ""
+    _paths: Paths = attrs.field(default=attrs.Factory(lambda self: Paths(self.walk, self.roots), takes_self=True))
 
     def answer(self) -> Alive:
         """Return it as names and numbers."""
@@ -136,11 +142,13 @@ class _Instances:
             bytes=total,
             owners=InstanceOwners(
                 sorted((_told(row, count) for row in rows), key=lambda one: (-one.count, -one.bytes, one.path)),
-                f"no instance of {type_name(self.walk.wanted[0])} is held by anything that a root reaches",
+                self.walk.budget.spent
+                or f"no instance of {type_name(self.walk.wanted[0])} is held by anything that a root reaches",
             ),
             several=self._several(owned, rows),
             stray=len(stray),
             walked=self.walk.walked + self.inner.walked,
+            stopped=self.walk.budget.spent or "",
             notes=tuple(self._notes()),
         )
 
@@ -149,8 +157,10 @@ class _Instances:
             yield f"{self.walk.budget.spent}: there may be more instances, and more that hold them"
         if len(self.walk.wanted) > 1:
             yield f"{len(self.walk.wanted):,} classes have this name; the instances of all are counted"
-        if self._grouping:
-            yield self._grouping
+        if self._paths.unread:
+            yield self._paths.unread
+        if is_exactly(self.walk.wanted[0], *CONSTANTS):
+            yield "constants that only code keeps are not among them"
         yield from self.walk.kinds.failures.values()
 
     def _several(self, owned: Counter[int], rows: Sequence[_Row]) -> int:
@@ -162,12 +172,21 @@ class _Instances:
         """Return the instances that gc knows and no root reaches."""
         if self.walk.budget.spent is not None:
             return []
+        if not any(_is_of_python(cls) for cls in self.walk.wanted):
+            self._pass_over_own()
         stray, everything = [], gc.get_objects()
         for at in range(0, len(everything), _SLICE):
             part = everything[at : at + _SLICE]
             stray += [one for one in part if is_exactly(type(one), *self.walk.wanted) and not self.walk.pages.has(one)]
             self.walk.pacer.breathe()
         return stray
+
+    def _pass_over_own(self) -> None:
+        """Count dicts, functions and the like that leakdiff itself has as visited: it is not asked about."""
+        spaces = [dict_of_type(part) if derives(type(part), type) else part for part in own_parts()]
+        parts = [[*space.values()] for space in spaces]
+        parts += [gc.get_referents(walk) for walk in (self.walk, self.inner)]
+        Walk(self.walk.budget, pages=self.walk.pages, pacer=self.walk.pacer).from_roots(parts)
 
     # -- by owner ----------------------------------------------------------------------------------
 
@@ -179,55 +198,19 @@ class _Instances:
             count, total = weights[address]
             weights[address] = count + 1, total + size
         rows: dict[str, _Row] = {}
-        names = self._names()
+        self._paths.read()
         for index, address in zip(self.walk.held, self.walk.addresses_held, strict=True):
-            named = names.get((index, address)) or names.get((index, 0))
+            named = self._paths.of(index, address)
             if named is not None:
                 row = rows.setdefault(named.owner, _Row(named))
                 row.instances[address] = weights[address]
+                if not self._paths.is_read(index):
+                    row.unread.add(address)
         return list(rows.values())
 
-    def _names(self) -> dict[tuple[int, int], Named]:
-        """Name the holders: each reference of those that stand alone, one for all of those that are alike."""
-        groups = self._groups()
-        live = self.walk.live([holders[0] for holders in groups])
-        names: dict[tuple[int, int], Named] = {}
-        for holders in groups:
-            if holders[0] in live:
-                self._name_group(holders, live, names)
-            self.walk.pacer.breathe()
-        return names
 
-    def _name_group(self, holders: Sequence[int], live: dict[int, Any], names: dict[tuple[int, int], Named]) -> None:
-        first = holders[0]
-        way = self.walk.way(first, live)
-        root = self.roots[self.walk.chain(first)[0]]
-        kinds = KindsByIdentity()
-        held = [ref for ref in references(way[-1], kinds) if is_exactly(type(ref), *self.walk.wanted)][:_MOST_EACH]
-        named = [name_way([*way, ref], root, is_quiet=True) for ref in held[:1]]
-        names.update(((index, 0), named[0]) for index in holders if named)
-        if len(holders) == 1 and named and named[0].label not in ENTRIES:
-            names.update(((first, id(ref)), name_way([*way, ref], root, is_quiet=True)) for ref in held)
-
-    def _groups(self) -> list[list[int]]:
-        """Put holders together whose paths are alike, where there are too many: those under one object above them."""
-        holders = list(dict.fromkeys(self.walk.held))
-        groups = [[index] for index in holders]
-        above = holders
-        for _ in range(_MOST_LEVELS if len(holders) > _MOST_NAMED else 0):
-            above = [self.walk.parents[up] if self.walk.parents[up] >= 0 else up for up in above]
-            by_above: dict[tuple[int, bool], list[int]] = {}
-            for index, up in zip(holders, above, strict=True):
-                by_above.setdefault((up, up == index), []).append(index)
-            groups = list(by_above.values())
-            if len(groups) <= _MOST_NAMED:
-                break
-        groups = [part for group in groups for part in ([group] if len(group) > _FEW else [[one] for one in group])]
-        if len(groups) < len(holders):
-            self._grouping = (
-                f"{len(holders):,} objects hold them: the paths of {len(groups):,} were read, for all alike"
-            )
-        return groups
+def _is_of_python(cls: type) -> bool:
+    return bool(_flags(cls) & _HEAP_TYPE)
 
 
 def _told(row: _Row, count: int) -> InstanceOwner:
@@ -240,4 +223,5 @@ def _told(row: _Row, count: int) -> InstanceOwner:
         bytes=sum(size for _, size in row.instances.values()),
         share=held / count if count else 0.0,
         steps=row.named.steps,
+        unread=sum(row.instances[address][0] for address in row.unread),
     )

@@ -10,11 +10,11 @@ import sys
 import types
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from typing import Any
 
 import attrs
 
+from leakdiff.capture.alive_hidden import hiding, parts_of, times_hidden_in, with_hidden_keys
 from leakdiff.capture.kinds import (
     ATOM,
     INTEGER,
@@ -23,11 +23,9 @@ from leakdiff.capture.kinds import (
     Kinds,
     KindsByIdentity,
     derives,
-    loaded,
     make_kinds,
-    size_of,
 )
-from leakdiff.capture.references import references, time_zone_of
+from leakdiff.capture.references import references
 from leakdiff.capture.walk import LARGE, ONE_REFERRER, PAGE, Walk
 
 WANTED = 100  # kind of the types that may be asked about
@@ -35,8 +33,6 @@ HIDING = 101  # kind of leaves that may refer to what is asked about, and do not
 EVERY = object()  # stands for all instances of the wanted types
 _PART = 4_096  # references handled between two offers to let other threads run
 _DEEP = 1_000  # levels after which nothing is taken for unvisited by its one referrer
-CONSTANTS = (int, float, complex, str, bytes, tuple, frozenset, types.CodeType)  # what code may keep
-_MOST_CONSTANTS = 10_000
 # Each refers to the class it is of, and to nothing else.
 _DESCRIPTORS = (
     types.GetSetDescriptorType,
@@ -65,7 +61,6 @@ class HolderWalk(Walk):
     held: array[int] = attrs.field(factory=lambda: array("i"))
     instances_of: int = 0
     marked: Kinds = attrs.field(factory=make_kinds)
-    _shows_keys: bool = False
     _classes_seen: set[int] = attrs.field(factory=set)
 
     def __attrs_post_init__(self) -> None:
@@ -75,12 +70,11 @@ class HolderWalk(Walk):
         if self.subject is EVERY:
             return
         cls = type(self.subject)
-        self._shows_keys = cls is str
         for descriptor in _DESCRIPTORS if derives(cls, type) else ():
             _set(self.marked, descriptor, PLAIN)
-        for hiding in _hiding(cls):
-            if hiding is not cls:
-                _set(self.marked, hiding, HIDING)
+        for leaf in hiding(cls):
+            if leaf is not cls:
+                _set(self.marked, leaf, HIDING)
 
     def from_roots(self, first: Sequence[Any], then: Sequence[Any] = (), avoid: Iterable[Any] = ()) -> None:
         """Walk everything the roots reach."""
@@ -93,6 +87,7 @@ class HolderWalk(Walk):
         marked, table, pages, get_referents = self.marked, self.marked.table, self.pages.table, gc.get_referents
         parents, found, known = self.parents, following.append, len(following)
         subject, every, sees_classes = self.subject, EVERY, table is not marked
+        asks_keys = type(subject) is str
         getrefcount, one_referrer = sys.getrefcount, ONE_REFERRER if self._depth <= _DEEP else 0
         listed, in_parts = self.pacer.listed, self.pacer.in_parts
         for obj in level:
@@ -102,8 +97,8 @@ class HolderWalk(Walk):
                 refs: Sequence[Any] = listed(obj)
             else:
                 refs = get_referents(obj) if table[container] == PLAIN else self._refs_of(obj, index, following)
-            if self._shows_keys and derives(container, dict):
-                refs = _with_keys(obj, refs)
+            if asks_keys and derives(container, dict):
+                refs = with_hidden_keys(obj, refs, subject)
             for part in (refs,) if len(refs) <= _PART else in_parts(refs):
                 for ref in part:
                     if ref is cls:
@@ -170,9 +165,13 @@ class HolderWalk(Walk):
         return kind in (TEXT, INTEGER) or kind <= ATOM
 
     def _look_behind(self, index: int, obj: Any, leaf: Any, following: list[Any]) -> None:
-        """Note the object that refers to a leaf which refers to the subject: code to its constants, for one."""
-        if is_hidden_in(leaf, self.subject):
-            self._meet(index, obj, self.subject, following)
+        """Note the first object that leads to a leaf which refers to the subject: code to its constants, for one."""
+        for part in parts_of(leaf):
+            times = 0 if self.pages.has(part) else times_hidden_in(part, self.subject)
+            if times:
+                self.pages.mark(part)
+            for _ in range(times):
+                self._meet(index, obj, self.subject, following)
 
     def makings(self) -> Iterator[Any]:
         """Yield what the walk made and that may refer to what is asked about."""
@@ -186,62 +185,6 @@ class HolderWalk(Walk):
         return len(self.addresses)
 
 
-@attrs.define(eq=False)
-class TopWalk(HolderWalk):
-    """Finds the topmost instances: those that something else than an instance holds.
-
-    Attributes:
-        tops: The instances, each once.
-        addresses_held: The instance's address, for each reference in ``held``.
-    """
-
-    tops: list[Any] = attrs.field(factory=list)
-    addresses_held: array[int] = attrs.field(factory=lambda: array("Q"))
-
-    def _meet(self, index: int, obj: Any, ref: Any, following: list[Any]) -> None:  # noqa: ARG002
-        self.held.append(index)
-        self.addresses_held.append(id(ref))
-        if not self.pages.has(ref):
-            self.pages.mark(ref)
-            self.tops.append(ref)
-
-
-@attrs.define(eq=False)
-class InnerWalk(HolderWalk):
-    """Finds the instances that only other instances lead to.
-
-    Attributes:
-        inner: The indexes of those instances.
-        sizes: Their shallow bytes.
-    """
-
-    inner: array[int] = attrs.field(factory=lambda: array("i"))
-    sizes: array[int] = attrs.field(factory=lambda: array("Q"))
-    _sizeofs: dict[int, bool] = attrs.field(factory=dict)
-
-    def from_tops(self, tops: Sequence[Any]) -> None:
-        """Walk from instances that are known."""
-        self.addresses.extend(map(id, tops))
-        self.parents.extend([-1] * len(tops))
-        self.roots = list(tops)
-        self._from(list(tops), 0)
-
-    def _meet(self, index: int, obj: Any, ref: Any, following: list[Any]) -> None:  # noqa: ARG002
-        if not self.pages.has(ref):
-            self.pages.mark(ref)
-            self.inner.append(len(self.addresses) + len(following))
-            self.sizes.append(size_of(ref, self._sizeofs))
-            following.append(ref)
-
-    def under_tops(self) -> Iterator[tuple[int, int]]:
-        """Yield for each inner instance which of the topmost it was first reached from, and its bytes."""
-        top = array("i", range(len(self.roots)))
-        if self.inner:
-            for index in range(len(self.roots), len(self.parents)):
-                top.append(top[self.parents[index]])
-        return ((top[index], size) for index, size in zip(self.inner, self.sizes, strict=True) if index < len(top))
-
-
 def walk_further(walk: HolderWalk) -> HolderWalk:
     """Walk what is reached through the object only, after everything else was reached."""
     further = HolderWalk(
@@ -251,47 +194,9 @@ def walk_further(walk: HolderWalk) -> HolderWalk:
     return further
 
 
-def is_hidden_in(leaf: Any, subject: Any) -> bool:
-    """Tell whether code keeps an object among its constants and names, or a datetime as its time zone."""
-    if type(leaf) is types.CodeType:
-        return any(held is subject for held in _constants(leaf))
-    return time_zone_of(leaf) is subject
-
-
-def _constants(code: types.CodeType) -> Iterator[Any]:
-    """Yield what code refers to, and what lies in tuples and sets of constants."""
-    left: list[Any] = [code.co_consts, code.co_names, *code.co_names, code.co_name, code.co_qualname, code.co_filename]
-    left += [*code.co_varnames, *code.co_freevars, *code.co_cellvars]
-    for _ in range(_MOST_CONSTANTS):
-        if not left:
-            return
-        held = left.pop()
-        yield held
-        if type(held) is tuple or type(held) is frozenset:
-            left.extend(held)
-
-
-def _hiding(cls: type) -> list[type]:
-    """Return the types of leaves that may hide a reference to an object of some class."""
-    if any(cls is constant for constant in CONSTANTS):
-        return [types.CodeType]
-    zone = loaded("datetime", "tzinfo")
-    holders = [loaded("datetime", name) for name in ("datetime", "time")]
-    return [found for found in holders if found is not None] if zone is not None and derives(cls, zone) else []
-
-
 def _set(kinds: Kinds, cls: type, kind: int) -> None:
     """Give a type another kind in one table."""
     if isinstance(kinds, KindsByIdentity):
         kinds._seen[id(cls)] = cls, kind  # noqa: SLF001 - it is its own table, and has no other way in
     else:
         kinds.table[cls] = kind
-
-
-def _with_keys(mapping: Any, refs: Sequence[Any]) -> Sequence[Any]:
-    """Add the keys of a dict to what it refers to: gc does not show them where all are text."""
-    if len(refs) >= 2 * dict.__len__(mapping):
-        return refs
-    with suppress(RuntimeError):  # another thread changed it
-        return [*refs, *dict.keys(mapping)]
-    return refs

@@ -15,7 +15,7 @@ from typing import Any
 
 from leakdiff.capture.attributes import MISSING, attribute_of
 from leakdiff.capture.cfunctions import CFunction, c_function
-from leakdiff.capture.frames import is_method_of, locals_of, running_frames, trace_running
+from leakdiff.capture.frames import is_method_of, locals_of, running_frames, stop_tracing, trace_running
 from leakdiff.capture.kinds import derives, dict_of_module, dict_of_type, mro_of, type_name
 from leakdiff.capture.ledger import OWN_ERRORS, Ledger
 from leakdiff.capture.sites import Line
@@ -54,10 +54,7 @@ class CallTracer:
 
         A thread that was started meanwhile takes it back itself, at the next thing it does.
         """
-        if is_method_of(sys.gettrace(), self):
-            sys.settrace(None)  # there was none: see __init__
-        if is_method_of(threading.gettrace(), self):
-            threading.settrace(None)
+        stop_tracing(self)
         for frame in running_frames():
             self._put_back(frame)
             locals_of(frame)  # up to 3.12 tracing and profiling a frame pins its locals

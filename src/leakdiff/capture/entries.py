@@ -18,7 +18,7 @@ from leakdiff.capture.kinds import KindsByIdentity, adapter_of, derives, type_na
 from leakdiff.capture.references import references
 from leakdiff.model.heap import Bound
 
-_SAMPLE = 32
+SAMPLE = 32  # entries that are looked at, at most
 # Compiled once: the functions of re keep what they compile in a cache, which would grow while we look.
 _WORD = re.compile(r"[A-Za-z][A-Za-z_]{0,15}[-_:./]")
 _HEX = re.compile(r"[0-9a-f]+")
@@ -33,7 +33,7 @@ def newest(obj: Any, count: int) -> tuple[list[Any], list[Any]]:
     if is_lru_cache(obj):
         return [], []
     try:
-        return _newest(obj, min(count, _SAMPLE))
+        return _newest(obj, min(count, SAMPLE))
     except RuntimeError:  # another thread changed it while we looked
         return [], []
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any, Self
 
-from leakdiff.capture.frames import is_method_of
+from leakdiff.capture.frames import is_method_of, start_tracing, stop_tracing
 from leakdiff.model.soak import Ran
 from leakdiff.source_files import is_users_file
 
@@ -31,12 +31,7 @@ class LinesRun:
 
     def __enter__(self) -> Self:
         if self.is_possible:
-            try:
-                threading.settrace(self._on_call)
-                sys.settrace(self._on_call)
-            except BaseException:  # Ctrl-C between the two
-                self._stop()
-                raise
+            start_tracing(self._on_call, self._stop)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -44,10 +39,7 @@ class LinesRun:
             self._stop()
 
     def _stop(self) -> None:
-        if is_method_of(sys.gettrace(), self):
-            sys.settrace(None)  # there was none: see is_possible
-        if is_method_of(threading.gettrace(), self):
-            threading.settrace(None)
+        stop_tracing(self)
         self._is_done = True
 
     def functions(self) -> Iterator[Ran]:

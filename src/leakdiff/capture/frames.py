@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -47,3 +48,29 @@ def trace_running(on_call: Callable[[types.FrameType, str, None], Any]) -> None:
 def is_method_of(found: Any, owner: object) -> bool:
     """Tell whether a trace or profile function is that of an object; the program may have set one meanwhile."""
     return type(found) is types.MethodType and found.__self__ is owner
+
+
+def start_tracing(on_call: Callable[..., Any], stop: Callable[[], None], *, also_running: bool = False) -> None:
+    """Trace this thread and those that it starts; if Ctrl-C comes in between, call what stops that.
+
+    Args:
+        on_call: The trace function.
+        stop: Takes it back.
+        also_running: Whether to trace also what runs already in this thread.
+    """
+    try:
+        threading.settrace(on_call)
+        if also_running:
+            trace_running(on_call)
+        sys.settrace(on_call)
+    except BaseException:
+        stop()
+        raise
+
+
+def stop_tracing(owner: object) -> None:
+    """Take back the trace function of an object, in this thread and for new ones; that of somebody else stays."""
+    if is_method_of(sys.gettrace(), owner):
+        sys.settrace(None)  # there was none: whoever starts makes sure of that
+    if is_method_of(threading.gettrace(), owner):
+        threading.settrace(None)

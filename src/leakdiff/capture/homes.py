@@ -22,6 +22,7 @@ from leakdiff.capture.kinds import (
     type_name,
 )
 from leakdiff.capture.naming import class_home, suspended_code
+from leakdiff.capture.prompt import KIND as PROMPT
 from leakdiff.capture.roots import Root
 from leakdiff.model.code import Home, NameKind, Scope
 from leakdiff.source_files import is_users_file
@@ -109,7 +110,9 @@ def _home(found: _Found, below: int, owner_type: str) -> Home:
 
 
 def _named(label: str, holder: Any, root: Root | None) -> _Found | None:
-    """Return what a link's label names, if code can name it; None for entries and for what C code holds."""
+    """Return what a link's label names, if code can name it; None for entries, and what C code or a prompt holds."""
+    if root is not None and root.kind == PROMPT:
+        return None
     if (named := _DEFAULT.fullmatch(label)) is not None and type(holder) is types.FunctionType:
         return _in_function(NameKind.DEFAULT, named[1], _code_of(holder), _globals_of(holder))
     if (named := _LOCAL.fullmatch(label)) is not None:

@@ -26,7 +26,8 @@ class SampledStacks:
     def __init__(self, gauge: Gauge, puts: Lines) -> None:
         self.booked = Booked()
         self._gauge = gauge
-        self._last = gauge()
+        self._before = self._last = gauge()
+        self._gained = 0  # by containers that the name led to before
         self._puts: dict[str, list[int]] = {}
         for file, line in sorted(puts):
             self._puts.setdefault(file, []).append(line)
@@ -37,9 +38,16 @@ class SampledStacks:
         """The length at the last look."""
         return self._last
 
+    @property
+    def gained(self) -> int:
+        """Entries that were gained up to the last look, by each container while the name led to it."""
+        return self._gained + self._last - self._before
+
     def follow(self, gauge: Gauge) -> None:
         """Go on with another container."""
-        self._gauge, self._last = gauge, gauge()
+        self._look()
+        self._gained, self._gauge = self.gained, gauge
+        self._before = self._last = gauge()
 
     def close(self) -> None:
         """Let go of the container and of all code."""

@@ -10,8 +10,9 @@ import types
 from collections.abc import Callable
 from typing import Any, Self
 
-from leakdiff.capture.frames import is_method_of, locals_of
-from leakdiff.capture.inserts_booked import Ledger, frames_of_others
+from leakdiff.capture.frames import is_method_of, locals_of, start_tracing, stop_tracing
+from leakdiff.capture.inserts_booked import frames_of_others
+from leakdiff.capture.inserts_ledger import Ledger
 from leakdiff.errors import CannotMeasure
 
 _SUSPENDS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
@@ -29,7 +30,6 @@ class TracedLines:
 
     def __init__(self, ledger: Ledger, is_watched: Callable[[types.CodeType], bool]) -> None:
         self._ledger = ledger
-        self._lengths = ledger.lengths
         self._is_watched = is_watched
         self._known: dict[int, tuple[types.CodeType, bool]] = {}
         self._is_over = False
@@ -43,12 +43,7 @@ class TracedLines:
                 "Stop that, or run it on CPython 3.12 or newer, where both can watch at once.",
             )
         self._ledger.read_by(self._on_line.__func__)  # type: ignore[attr-defined]
-        try:
-            threading.settrace(self._on_call)
-            sys.settrace(self._on_call)
-        except BaseException:  # Ctrl-C between the two
-            self._stop()
-            raise
+        start_tracing(self._on_call, self._stop)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -57,10 +52,7 @@ class TracedLines:
     def _stop(self) -> None:
         """Take our trace function back; a thread that was started meanwhile does so at its next line."""
         self._is_over = True
-        if is_method_of(sys.gettrace(), self):
-            sys.settrace(None)
-        if is_method_of(threading.gettrace(), self):
-            threading.settrace(None)
+        stop_tracing(self)
         if self._has_suspended:
             self._unpin()
         self._known.clear()
@@ -87,15 +79,17 @@ class TracedLines:
             return None
         if frame.f_code.co_flags & _SUSPENDS:
             self._has_suspended = True
-        for now in self._lengths.reading:
-            change, self._lengths.last = now - self._lengths.last, now
+        change, lengths = 0, self._ledger.lengths
+        for now in lengths.reading:
+            change, lengths.last = now - lengths.last, now
             break
         self._tell(frame, frame.f_lineno, change)  # what is resumed goes on within a line
         return self._on_line
 
     def _on_line(self, frame: types.FrameType, event: str, _argument: object) -> _Trace | None:
-        for now in self._lengths.reading:  # on the first line, before others have a turn
-            change, self._lengths.last = now - self._lengths.last, now
+        change, lengths = 0, self._ledger.lengths
+        for now in lengths.reading:  # before anything is called: others have no turn
+            change, lengths.last = now - lengths.last, now
             break
         if self._is_over:
             self._leave(frame)

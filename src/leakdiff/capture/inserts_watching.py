@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from _thread import get_ident
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import attrs
 
 from leakdiff.capture.inserts import Watched, look_up
-from leakdiff.capture.inserts_booked import Booked, Ledger, Lines
+from leakdiff.capture.inserts_booked import Booked, Lines
 from leakdiff.capture.inserts_codes import IsWatched, codes_below, everywhere, on_lines
+from leakdiff.capture.inserts_ledger import Ledger
 from leakdiff.capture.inserts_monitored import MonitoredLines, is_there
 from leakdiff.capture.inserts_sampled import SampledStacks
 from leakdiff.capture.inserts_traced import TracedLines
@@ -20,6 +22,8 @@ from leakdiff.capture.workload import Workload
 _LOOK_AROUND = 0.1  # seconds between two looks at whether the name leads to another container
 _EARLY = "Ctrl-C ended it early"
 _CALL = "the call that was watched"
+
+_EXACT, _DOUBTED, _SAMPLED = "Exact", "Exact but for what several threads may have done", "Sampled"
 
 Meter = Ledger | SampledStacks
 
@@ -32,13 +36,14 @@ class Seen:
         path: Its path.
         type: Its type's name.
         length: Entries at the end.
-        gained: Entries at the end beyond those at the beginning.
+        gained: Entries it gained; where the name was given to another container, what each of them gained.
         seconds: For how long it was watched.
         booked: Who changed its length.
         method: How that was found out, as a sentence without its full stop.
         cpu: CPU seconds that it took.
         not_seen: What could not be seen, in sentences.
-        is_exact: Whether stacks were taken at the lines that put.
+        is_exact: Whether stacks were taken at the lines that put, and told apart.
+        is_sampled: Whether they were taken some moments later.
     """
 
     path: str
@@ -51,70 +56,66 @@ class Seen:
     cpu: float
     not_seen: tuple[str, ...]
     is_exact: bool
+    is_sampled: bool
 
 
-def watch(  # noqa: PLR0913 - each argument is a knob of its own
-    watched: Watched, puts: Lines, gones: Lines, *, seconds: float, work: Workload | None, is_everywhere: bool
-) -> Seen:
-    """Watch a container while some work is done, or for some seconds.
+class Watching:
+    """One container that is watched, for as long as its name leads to it."""
 
-    Args:
-        watched: The container; is let go of.
-        puts: Lines that the source says put entries in.
-        gones: Lines that it says take them out.
-        seconds: For how long, where there is no work.
-        work: What to do once meanwhile.
-        is_everywhere: Whether to watch every line of the program's own code.
+    def __init__(self, watched: Watched, puts: Lines, gones: Lines, *, is_everywhere: bool) -> None:
+        """Take hold of a container.
 
-    Raises:
-        StepFailed: If the work raises.
-        CannotMeasure: If somebody else uses what this needs.
-    """
-    watching = _Watching(watched, frozenset(puts), frozenset(gones), is_everywhere=is_everywhere or not (puts or gones))
-    try:
-        if not is_there() and work is None:
-            return watching.by_samples(seconds)
-        return watching.by_lines(seconds, work)
-    finally:
-        watching.end(work)
-
-
-class _Watching:
-    """One container that is watched."""
-
-    def __init__(
-        self,
-        watched: Watched,
-        puts: frozenset[tuple[str, int]],
-        gones: frozenset[tuple[str, int]],
-        *,
-        is_everywhere: bool,
-    ) -> None:
+        Args:
+            watched: The container; whoever calls lets go of it, so that one that is replaced is freed.
+            puts: Lines that the source says put entries in.
+            gones: Lines that it says take them out.
+            is_everywhere: Whether to watch every line of the program's own code.
+        """
         self._path, self._type, self._identity = watched.path, watched.type, watched.identity
-        self._puts, self._gones, self._is_everywhere = puts, gones, is_everywhere
+        self._puts, self._gones = frozenset(puts), frozenset(gones)
+        self._is_everywhere = is_everywhere or not (puts or gones)
         self._gauge = watched.gauge()
-        self._before = self._gauge()
         self._began, self._cpu, self._away = time.monotonic(), time.thread_time(), 0.0
         self._notes: list[str] = []
         self._moved = 0
         self._next = 0.0
 
+    def watch(self, seconds: float, work: Workload | None) -> Seen:
+        """Watch it while some work is done, or for some seconds, and let go of it.
+
+        Args:
+            seconds: For how long, where there is no work.
+            work: What to do once meanwhile.
+
+        Raises:
+            StepFailed: If the work raises.
+            CannotMeasure: If somebody else uses what this needs.
+        """
+        try:
+            if not is_there() and work is None:
+                return self.by_samples(seconds)
+            return self.by_lines(seconds, work)
+        finally:
+            self.end(work)
+
     def by_lines(self, seconds: float, work: Workload | None) -> Seen:
         """Watch every line of the functions in question."""
-        ledger = Ledger(self._gauge, self._puts, self._gones)
+        waiting = get_ident() if work is None else None
+        ledger = Ledger(self._gauge, self._puts, self._gones, waiting=waiting)
         lines, method = self._lines(ledger)
         try:
             with lines:
-                self._before = ledger.begin()
+                ledger.begin()
                 if work is None:
                     self._wait(seconds, ledger)
                 else:
                     self._do(work)
+                    self._follow(ledger)
         except KeyboardInterrupt:
             self._notes.append(_EARLY)
         finally:
             ledger.close()
-        return self._seen(ledger, method, ledger.cpu, is_exact=True)
+        return self._seen(ledger, method, ledger.cpu)
 
     def by_samples(self, seconds: float) -> Seen:
         """Watch the length, and take the stacks of the other threads when it has grown."""
@@ -126,12 +127,12 @@ class _Watching:
         finally:
             sampled.close()
         method = (
-            "Sampled: the length was read again and again, and when it had grown the stacks of the other threads were "
-            "taken: a stack is what its thread did just after, from the function on that puts"
+            f"{_SAMPLED}: the length was read again and again, and when it had grown the stacks of the other threads "
+            "were taken: a stack is what its thread did just after, from the function on that puts"
         )
         if not self._puts:
             self._notes.append("no line is known that puts into it, so that no stack could be told from another")
-        return self._seen(sampled, method, 0.0, is_exact=False)
+        return self._seen(sampled, method, 0.0)
 
     def end(self, work: Workload | None) -> None:
         """Let go of the container, and of the event loop of the work."""
@@ -147,8 +148,8 @@ class _Watching:
             what = "the program's own functions, which makes them many times slower"
         if not is_there():
             return TracedLines(ledger, is_watched), (
-                f"Exact in this thread and those that it started: sys.settrace told of every line of {what}, and the "
-                "length was read at each"
+                f"{_EXACT} in this thread and those that it started: sys.settrace told of every line of {what}, and "
+                "the length was read at each"
             )
         return self._monitored(ledger, is_watched, what)
 
@@ -159,7 +160,9 @@ class _Watching:
             self._notes.append("no live function has the lines that put into it, so that all code was watched")
             self._is_everywhere = True
             return self._lines(ledger)
-        method = f"Exact: sys.monitoring told of every line of {what}, in all threads, and the length was read at each"
+        method = (
+            f"{_EXACT}: sys.monitoring told of every line of {what}, in all threads, and the length was read at each"
+        )
         return MonitoredLines(ledger, codes), method
 
     def _do(self, work: Workload) -> None:
@@ -196,54 +199,69 @@ class _Watching:
             meter.follow(self._gauge)
             self._moved += 1
 
-    def _seen(self, meter: Meter, method: str, cpu: float, *, is_exact: bool) -> Seen:
-        booked, length = meter.booked, meter.length
+    def _seen(self, meter: Meter, method: str, cpu: float) -> Seen:
+        booked, is_sampled = meter.booked, type(meter) is SampledStacks
+        if booked.doubted:
+            method = method.replace(_EXACT, _DOUBTED, 1)
         return Seen(
             path=self._path,
             type=self._type,
-            length=length,
-            gained=length - self._before,
+            length=meter.length,
+            gained=meter.gained,
             seconds=time.monotonic() - self._began,
             booked=booked,
             method=method,
             cpu=cpu + time.thread_time() - self._cpu - self._away,
-            not_seen=(*self._notes, *self._unseen(booked, is_exact=is_exact)),
-            is_exact=is_exact,
+            not_seen=(*self._notes, *self._unseen(booked, is_sampled=is_sampled)),
+            is_exact=not is_sampled and not booked.doubted,
+            is_sampled=is_sampled,
         )
 
-    def _unseen(self, booked: Booked, *, is_exact: bool) -> Iterator[str]:
+    def _unseen(self, booked: Booked, *, is_sampled: bool) -> Iterator[str]:
         if self._moved:
-            times = "once" if self._moved == 1 else f"{self._moved:,} times"
-            yield f"the name was given to another container {times}: what went in until that was seen is not counted"
+            yield (
+                f"the name was given to another container {_times(self._moved)}: what went in until that was seen is "
+                "not counted"
+            )
+        if booked.doubted:
+            yield (
+                f"of {_entries(booked.doubted)} of those below it is not known which thread it was: a line that is "
+                "watched may have done it, or code in another thread that is not"
+            )
         if booked.untold:
-            who_else = self._who_else(is_exact=is_exact)
+            who_else = self._who_else(is_sampled=is_sampled)
             yield f"of {_entries(booked.untold)} it is not known who put them in: {who_else}"
         if booked.lost:
             who = (
-                "a callback, C code, or lines that the source does not show"
-                if is_exact
-                else "stacks are taken of those that put"
+                "stacks are taken of those that put"
+                if is_sampled
+                else "a callback, C code, or lines that the source does not show"
             )
             yield f"of {_entries(booked.lost)} it is not known who took them out: {who}"
         if booked.contested:
             yield (
-                f"{booked.contested:,} times two threads had run such a line at the same moment: what each had done "
+                f"{_times(booked.contested)} two threads had run such a line at the same moment: what each had done "
                 "before told whose the change was"
             )
         if booked.failed:
-            yield f"{booked.failed:,} events could not be taken note of, as where the program had no stack left"
+            events = f"{booked.failed:,} event{'s' * (booked.failed != 1)}"
+            yield f"{events} could not be taken note of, as where the program had no stack left"
         if booked.crowded:
-            yield f"{_entries(booked.crowded)} of further stacks were left out: there were too many stacks"
+            yield f"{_entries(booked.crowded)} of those are of further stacks: there were too many"
 
-    def _who_else(self, *, is_exact: bool) -> str:
-        if not is_exact:
+    def _who_else(self, *, is_sampled: bool) -> str:
+        if is_sampled:
             return "several threads could have, or none did any more (CPython 3.12 and newer tell exactly)"
         if not is_there():
             return "other threads do not show before CPython 3.12, or it was code that no line is known of"
         if self._is_everywhere:
-            return "code of a library in a thread of its own, C code, or a function made meanwhile"
+            return "code of a library, C code, or a function made meanwhile"
         return "lines that the source does not show (everywhere=True watches all of the program's own)"
 
 
 def _entries(count: int) -> str:
     return f"{count:,} {'entry' if count == 1 else 'entries'}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"

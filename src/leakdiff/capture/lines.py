@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any, Self
 
-from leakdiff.capture.frames import is_method_of, locals_of, running_frames, trace_running
+from leakdiff.capture.frames import is_method_of, locals_of, running_frames, start_tracing, stop_tracing
 from leakdiff.capture.sites import Line
 from leakdiff.source_files import is_own_file
 
@@ -55,13 +55,7 @@ class LineMeter:
         if self.is_possible:
             self._deadline = time.monotonic() + self._seconds
             self._last = [gauge() for gauge in self._gauges]
-            try:
-                threading.settrace(self._on_call)
-                trace_running(self._on_call)
-                sys.settrace(self._on_call)
-            except BaseException:  # Ctrl-C between the two
-                self._stop()
-                raise
+            start_tracing(self._on_call, self._stop, also_running=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -73,10 +67,7 @@ class LineMeter:
 
         A thread that was started meanwhile takes it back itself, at the next line it runs.
         """
-        if is_method_of(sys.gettrace(), self):
-            sys.settrace(None)  # there was none: see is_possible
-        if is_method_of(threading.gettrace(), self):
-            threading.settrace(None)
+        stop_tracing(self)
         for frame in running_frames():
             if is_method_of(frame.f_trace, self):
                 frame.f_trace = None

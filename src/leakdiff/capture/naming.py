@@ -29,6 +29,7 @@ from leakdiff.capture.kinds import (
     mro_of,
     type_name,
 )
+from leakdiff.capture.prompt import is_leftover
 from leakdiff.capture.references import greenlet_locals
 from leakdiff.model.heap import Step
 
@@ -339,14 +340,17 @@ def _read(descriptor: Any, obj: Any) -> Any:
 
 
 def _key_of(mapping: dict[Any, Any], value: Any, *, any_text: bool = False) -> str | None:
-    """Return the identifier-like key of a value in a namespace, or None."""
+    """Return the identifier-like key of a value in a namespace, one that nobody chose such as ``_12`` last, or None."""
+    leftover = None
     try:
         for key, held in dict.items(mapping):
             if held is value and type(key) is str and len(key) <= _LONGEST_NAME and (any_text or key.isidentifier()):
-                return key
+                if not is_leftover(key):
+                    return key
+                leftover = leftover or key
     except RuntimeError:  # another thread changed it
         return None
-    return None
+    return leftover
 
 
 def _each_key(mapping: dict[Any, Any]) -> Iterator[Any]:

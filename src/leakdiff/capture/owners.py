@@ -33,6 +33,7 @@ from leakdiff.capture.naming import (
     steps_of,
 )
 from leakdiff.capture.newborn import Newborn
+from leakdiff.capture.prompt import OUTPUTS, is_leftover
 from leakdiff.capture.references import references
 from leakdiff.capture.roots import Root, Roots, start_of
 from leakdiff.capture.sites import Sources, Stack
@@ -88,7 +89,7 @@ class OwnerReader:
         waiting = waiting_at([*keys, *values, *tail], self.newborn.walk.new.keys())
         return Owner(
             kind=kind,
-            name=name + "".join(step.label for step in steps),
+            name=_told(name + "".join(step.label for step in steps)),
             steps=(Step(name, kind), *steps, *below),
             depth=len(steps) + 1,
             type=type_name(type(container)),
@@ -175,6 +176,11 @@ class OwnerReader:
         held = len(found.members)
         alike = held <= _AS_MANY * self.newborn.at_exit and self.newborn.at_exit <= _AS_MANY * held
         return not found.cyclic and found.unexplained > 0 and alike
+
+
+def _told(name: str) -> str:
+    """Return what an owner is called; of what IPython keeps of all that is displayed, not the way through it."""
+    return OUTPUTS if name.startswith(f"{OUTPUTS}[") else name
 
 
 def with_births(owner: Owner, found: Accumulation, stacks: dict[str, Stack], sources: Sources) -> Owner:
@@ -341,4 +347,5 @@ def _read_by_name(reader: OwnerReader, above: Any, target: Any) -> Callable[[], 
     names = [name for name, value in pairs if value is target and type(name) is str]
     if not names or not names[0].isidentifier():
         return None
-    return functools.partial(above.get if type(above) is dict else functools.partial(attribute_of, above), names[0])
+    name = min(names, key=is_leftover)  # what a prompt shows next takes over such a name
+    return functools.partial(above.get if type(above) is dict else functools.partial(attribute_of, above), name)

@@ -17,7 +17,6 @@ from leakdiff.capture.lookup import container_at
 from leakdiff.model.entries import Entries, Entry, Peek
 from leakdiff.model.one_line import bounded
 
-MOST = 32  # entries that ``newest`` gives at most
 _MOST_PARTS = 8
 _LONGEST = 200  # characters of a text that are shown
 _LONGEST_NAME = 80

@@ -110,7 +110,7 @@ def rehearse() -> None:
 
 
 def _read(roots: Roots, *, owners: bool, seconds: float, pacer: Pacer) -> HeapReading:
-    walk = CensusWalk(Budget(_MOST_OBJECTS, seconds), pacer=pacer)
+    walk = CensusWalk(Budget(_MOST_OBJECTS, seconds), pacer=pacer, apart=roots.apart)
     walk.from_roots(*roots.targets(), avoid=own_parts())
     walk.add_up()
     left_out = list(_left_out(walk))

@@ -328,16 +328,17 @@ def _deep_round(bench: Bench, units: int, where: str, mark: Mark) -> None:
 
 
 def _lengths(bench: Bench) -> Lengths:
-    walk = Walk(_budget(bench))
+    roots = _roots(bench)
+    walk = Walk(_budget(bench), apart=roots.apart)
     with collection_paused():
-        walk.from_roots(*_roots(bench).targets(), avoid=own_parts())
+        walk.from_roots(*roots.targets(), avoid=own_parts())
     bench.note(walk.budget.spent)
     return walk.lengths
 
 
 def _walk_again(bench: Bench, before: Lengths, births: dict[int, int]) -> tuple[Newborn, Roots]:
     roots = _roots(bench)
-    walk = Walk(_budget(bench), new=births, before=before)
+    walk = Walk(_budget(bench), new=births, before=before, apart=roots.apart)
     walk.from_roots(*roots.targets(), avoid=own_parts())
     bench.note(walk.budget.spent)
     return Newborn(walk), roots

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from leakdiff.capture.kinds import ATOM, BIG, BUFFER, INTEGER, NDARRAY, PLAIN, TEXT, Kinds, buffer_bytes, make_kinds
+from leakdiff.capture.prompt import NOTHING, Apart
 from leakdiff.capture.references import references
 
 _LEAST_ENTRIES = 4  # containers with fewer references are not remembered between two walks
@@ -46,6 +47,11 @@ class Pages:
 
     def __init__(self) -> None:
         self.table: dict[int, bytearray] = {}
+
+    def unmark(self, obj: object) -> None:
+        """Count an object as not visited."""
+        address = id(obj)
+        self.table[address >> 20][(address >> 7) & 8191] &= ~(1 << ((address >> 4) & 7))
 
     def mark(self, obj: object) -> None:
         """Count an object as visited."""
@@ -191,6 +197,7 @@ class Walk:
         notable: ``(index, references)`` of large containers.
         pacer: What lets other threads run.
         instances: By the index of a class that was met through instances only, one of them; filled by ``live``.
+        apart: What is walked after all else, because a prompt keeps it: its names are the last to be told.
     """
 
     budget: Budget
@@ -209,6 +216,7 @@ class Walk:
     notable: list[tuple[int, int]] = attrs.field(factory=list)
     pacer: Pacer = attrs.field(factory=Pacer)
     instances: dict[int, Any] = attrs.field(factory=dict)
+    apart: Apart = NOTHING
     _copies: range = range(0)
     _depth: int = 0
 
@@ -223,8 +231,13 @@ class Walk:
         """
         for target in avoid:
             self.pages.mark(target)
-        self.roots = [*first, *then]
+        last = [space for _, space in self.apart.spaces]
+        withheld = [obj for obj in self.apart.withheld if not self.pages.has(obj)]
+        for obj in withheld:
+            self.pages.mark(obj)
+        self.roots = [*first, *then, *last]
         start = [self._unless_visited(target) for target in first]  # a module may have several names
+        start = [self.apart.others.get(id(target), target) for target in start]
         then = [self._unless_visited(target) if type(target) is dict else target for target in then]
         for target in self.roots:
             _ = self.kinds[type(target)]  # from here on the table knows the kind of everything that is expanded
@@ -233,6 +246,9 @@ class Walk:
         self._copies = range(len(first), len(self.roots))
         self._from(start, 0)
         self._from([target if type(target) is dict else self._unless_visited(target) for target in then], len(first))
+        for obj in withheld:
+            self.pages.unmark(obj)
+        self._from(last, len(first) + len(then))
         if self.before is None:
             self.lengths.buffers = {self.addresses[index]: size for index, size in self.buffers.items()}
             self.lengths.below = {self.addresses[index]: below for index, below in self.below().items()}
@@ -382,13 +398,13 @@ class Walk:
         if count >= _NOTABLE_ENTRIES:
             self.notable.append((index, count))
         if self.before is None:
-            self.lengths.entries[id(obj)] = count
+            self.lengths.entries[self.addresses[index]] = count
             if len(self.lengths.entries) > max(_LEAST_ROOM, index // 16):
                 self.lengths.trim(max(_LEAST_ROOM, index // 16) // 2)
             return
         was = self.before.entries.get(self.addresses[index], self.before.floor - 1)
         if count > was:
-            self.grown.append((index, obj, was, count))
+            self.grown.append((index, self.roots[index] if index < len(self.roots) else obj, was, count))
 
     def _add_buffer(self, index: int, parent: object, size: int) -> None:
         if size < _LEAST_BYTES or index in self._copies:
@@ -397,7 +413,7 @@ class Walk:
         if self.before is not None:
             was = self.before.buffers.get(self.addresses[index], _LEAST_BYTES)
             if self.buffers[index] > was:
-                self.buffer_parents[index] = parent
+                self.buffer_parents[index] = self.roots[index] if index < len(self.roots) else parent
 
     def leave_out(self, late: AbstractSet[int]) -> None:
         """Forget that objects grew which were born while the walk went on, by address: nothing is known of before."""

@@ -100,7 +100,7 @@ def live_windows(  # noqa: PLR0913 - what a watch may do, each by its name
         began = time.monotonic()
         with quick_turns():
             roots, pacer = find_roots(), Pacer(rest=rest, should_stop=should_stop)
-            walk = Walk(Budget(_MOST_OBJECTS, budget), new=births, before=before, pacer=pacer)
+            walk = Walk(Budget(_MOST_OBJECTS, budget), new=births, before=before, pacer=pacer, apart=roots.apart)
             walk.from_roots(*roots.targets(), avoid=own_parts())
             walk.leave_out(frozenset(mark.addresses()))
             newborn = Newborn(walk)
@@ -111,8 +111,9 @@ def live_windows(  # noqa: PLR0913 - what a watch may do, each by its name
 
 
 def _lengths(budget: float, pacer: Pacer) -> Lengths:
-    walk = Walk(Budget(_MOST_OBJECTS, budget), pacer=pacer)
-    walk.from_roots(*find_roots().targets(), avoid=own_parts())
+    roots = find_roots()
+    walk = Walk(Budget(_MOST_OBJECTS, budget), pacer=pacer, apart=roots.apart)
+    walk.from_roots(*roots.targets(), avoid=own_parts())
     return walk.lengths
 
 

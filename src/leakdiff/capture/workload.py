@@ -136,7 +136,7 @@ class Workload:
         on the result of the coroutine.
         """
         if self._loop is None:
-            if asyncio._get_running_loop() is not None:  # noqa: SLF001 - get_running_loop raises instead
+            if is_in_event_loop():
                 if type(awaitable) is types.CoroutineType:
                     awaitable.close()
                 raise CannotMeasure(
@@ -161,6 +161,11 @@ class Workload:
             loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
             loop.close()
+
+
+def is_in_event_loop() -> bool:
+    """Tell whether an event loop runs in this thread."""
+    return asyncio._get_running_loop() is not None  # noqa: SLF001 - get_running_loop raises instead
 
 
 async def _as_coroutine(awaitable: Any) -> None:

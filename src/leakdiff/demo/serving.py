@@ -6,11 +6,17 @@ import asyncio
 import os
 import secrets
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from leakdiff import demo
-from leakdiff.console import emit, flush
+from leakdiff.console import emit
+from leakdiff.errors import BadOption
 from leakdiff.targets import find_target
 
+if TYPE_CHECKING:
+    from leakdiff.web.server import Server
+
+_HIGHEST = 65_535  # of all ports
 _UNITS, _REST = 5, 0.05  # rides at a time, and seconds between: it leaves most of a core idle
 
 
@@ -21,21 +27,32 @@ def serve(port: int) -> None:
         port: At which loopback listens; 0 for any that is free.
 
     Raises:
-        BadOption: If ``LEAKDIFF_TOKEN`` is too short.
+        BadOption: If ``LEAKDIFF_TOKEN`` is too short, or nothing can listen at the port.
         MissingExtra: If what ``leakdiff[web]`` brings along is not installed.
-        OSError: If nothing can listen there.
     """
-    from leakdiff.web import serve as serve_endpoint
     from leakdiff.web.settings import TOKEN
 
-    token = os.environ.get(TOKEN) or secrets.token_hex(32)
-    with suppress(KeyboardInterrupt), serve_endpoint(port=port, token=token) as server:
-        emit(_said(server.url, token))
-        flush()
+    given = os.environ.get(TOKEN)
+    token = given or secrets.token_hex(32)
+    with suppress(KeyboardInterrupt), _listening(port, token) as server:
+        emit(_said(server.url, f"${TOKEN}" if given else token))
         asyncio.run(_ride_on())
 
 
+def _listening(port: int, token: str) -> Server:
+    from leakdiff.web import serve as serve_endpoint
+
+    if not 0 <= port <= _HIGHEST:
+        raise BadOption("serve", port, f"a port, from 0 to {_HIGHEST:,}, where 0 is any that is free")
+    try:
+        return serve_endpoint(port=port, token=token)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BadOption("serve", port, f"a port to listen at ({reason}); 0 is any that is free") from error
+
+
 def _said(url: str, token: str) -> str:
+    """Say how to look; ``token`` is what a shell reads, so that one which others have given stands nowhere."""
     return "\n".join(
         (
             f"leakdiff: a service that leaks runs with its debug endpoint at {url}; Ctrl-C ends it",
@@ -43,8 +60,8 @@ def _said(url: str, token: str) -> str:
             "  in a browser    any user name, and as the password the token:",
             f"  token           {token}",
             "  or by curl:",
-            f"  watch           curl -u :{token} -X POST '{url}watch?seconds=10'",
-            f"  what it found   curl -u :{token} {url}",
+            f'  watch           curl -u ":{token}" -X POST "{url}watch?seconds=10"',
+            f'  what it found   curl -u ":{token}" {url}',
             "",
         )
     )

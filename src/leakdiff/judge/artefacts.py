@@ -18,6 +18,7 @@ from leakdiff.model.heap import Step
 from leakdiff.model.report import Finding
 
 _PYTEST: Final = "pytest"  # the kind of root that a test and its fixtures are
+_SAID: Final = (_PYTEST, "prompt")  # kinds of roots that are known where the process is, and are part of the name
 _OLDEST: Final = (3, 11)
 _SELF: Final = " self"  # the object that a test is a method of
 _MOCK_REMEDY: Final = "call reset_mock() in the repeated body, or make the mock in it"
@@ -169,15 +170,9 @@ ARTEFACTS: Final[tuple[Artefact, ...]] = (
     ),
     Artefact(
         "ipython-out",
-        r"__main__\.(_oh|_ih|_dh|Out|In)(\[\*\])?",
+        r"prompt \S+\._(oh|ih)",
         "IPython keeps every result in Out, and every input in In",
         _OUT_REMEDY,
-    ),
-    Artefact(
-        "last-results",
-        r"(builtins\._|__main__\.(_{1,3}|_\d+|_i{1,3}|_i\d+))(\[\*\])?",
-        "the prompt keeps its last results under _, __ and ___, and IPython each under a number, such as _12",
-        "show something else at the prompt, such as None and a number, or end lines with ; in IPython",
     ),
     Artefact(
         "mock-calls",
@@ -309,28 +304,24 @@ def artefact_of(finding: Finding, python: tuple[int, int]) -> Artefact | None:
     """
     if finding.owner is None:
         return None
-    return _NAMES_BY_IPYTHON if _is_by_ipython(finding) else artefact_at(finding.path[: finding.depth], python)
+    return _CELLS_BY_IPYTHON if _is_by_ipython(finding) else artefact_at(finding.path[: finding.depth], python)
 
 
-_NAMES_BY_IPYTHON: Final = Artefact(
-    "ipython-names",
-    r"__main__|linecache\.cache",
-    "IPython keeps every result in Out and under a name such as _12, and every input in In, as _i12 and in linecache",
+_CELLS_BY_IPYTHON: Final = Artefact(
+    "ipython-cells",
+    r"linecache\.cache",
+    "IPython keeps the source of every cell in linecache, for tracebacks",
     _OUT_REMEDY,
 )
-_OUT: Final = "__main__._oh"
 _IPYTHON: Final = f"{os.sep}IPython{os.sep}core{os.sep}"
 
 
 def _is_by_ipython(finding: Finding) -> bool:
-    """Tell whether IPython alone was seen to put entries into what others may put entries into as well.
-
-    The names that it gives to results lie in the namespace in which the program has its own.
-    """
-    if re.fullmatch(_NAMES_BY_IPYTHON.pattern, finding.owner or "") is None:
+    """Tell whether IPython alone was seen to put entries into what others may put entries into as well."""
+    if re.fullmatch(_CELLS_BY_IPYTHON.pattern, finding.owner or "") is None:
         return False
     seen = [put.site.file for put in finding.code.puts if put.per_unit] if finding.code is not None else []
-    return all(_IPYTHON in file for file in seen) if seen else _OUT in finding.shared_with
+    return bool(seen) and all(_IPYTHON in file for file in seen)
 
 
 def artefact_at(way: Sequence[Step], python: tuple[int, int]) -> Artefact | None:
@@ -364,5 +355,5 @@ def _by_type(way: Sequence[Step]) -> str:
         if is_function or is_object:
             return "".join([kind, *reversed(labels)])
         labels.append(step.label)
-    start = f"{way[0].type} " if way[0].type == _PYTEST else ""  # a module may be called ``test``, too
+    start = f"{way[0].type} " if way[0].type in _SAID else ""  # a module may be called ``test``, and have an ``_oh``
     return "".join([start, *reversed(labels)])

@@ -52,7 +52,7 @@ class Holder:
         references: How often it refers to the object.
         distance: References from the root to the object, along the path.
         whose: Whose reference it is.
-        is_alone: Whether no other holder was reached from a root.
+        is_alone: Whether it is known that nothing else keeps the object, whoever asks left aside.
         said: What else there is to say: of a prompt, what it calls the object.
     """
 
@@ -93,6 +93,8 @@ class InstanceOwner:
         bytes: Their shallow bytes.
         share: Of all instances that are alive, 0 to 1.
         steps: The path from the root to an instance.
+        unread: How many of them count here though their own path was not read: that of others of the same place and
+            type was, as a sample.
     """
 
     path: str
@@ -102,6 +104,7 @@ class InstanceOwner:
     bytes: int
     share: float
     steps: tuple[Step, ...] = ()
+    unread: int = 0
 
     def __repr__(self) -> str:
         return bounded(f"<InstanceOwner {self.count:,} in {self.path}>")
@@ -163,6 +166,7 @@ class Alive(Showing):
         instances: Of them, how many are those of its instances, where the object is a class.
         permanent: Why the interpreter never frees it, or empty.
         walked: Objects that were walked.
+        stopped: What stopped the walk before it had seen all, in a sentence; empty where it came to its end.
         notes: What was not looked at, in sentences.
     """
 
@@ -180,6 +184,7 @@ class Alive(Showing):
     instances: int = 0
     permanent: str = ""
     walked: int = 0
+    stopped: str = ""
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -192,8 +197,22 @@ class Alive(Showing):
 
     @property
     def unexplained(self) -> int:
-        """References that no holder explains: of C code, the interpreter, or a value that a function has not named."""
+        """References that no holder explains: of C code, the interpreter, or a value that a function has not named.
+
+        Where the walk was stopped, also of what it did not come to.
+        """
         return 0 if self.references is None else max(0, self.references - self.seen - self.instances)
+
+    @property
+    def programs(self) -> int:
+        """How many holders are the program's own, those that are not listed among them."""
+        return self.held - sum(holder.whose is not Whose.PROGRAM for holder in self.holders)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing else keeps the object than holders that a root reaches, and all was looked at."""
+        stray = any(holder.whose is Whose.UNREACHED for holder in self.holders)
+        return not (self.unexplained or self.instances or stray or self.permanent or self.stopped or self.notes)
 
     @property
     def path(self) -> tuple[Step, ...]:

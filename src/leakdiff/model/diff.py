@@ -55,7 +55,8 @@ class Changes(Named[Change]):
 
     def growing(self) -> Self:
         """Return those that gained in number, or in bytes and not less in number."""
-        return type(self)(change for change in self if change.gained > 0 or (change.gained == 0 < change.gained_bytes))
+        grown = (change for change in self if change.gained > 0 or (change.gained == 0 < change.gained_bytes))
+        return type(self)(grown, self.note)
 
     @property
     def gained(self) -> int:

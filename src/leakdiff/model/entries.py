@@ -54,15 +54,23 @@ class Entries(Showing):
         type: Its type.
         length: How many entries it holds.
         entries: The newest of them; any, where it keeps no order.
+        containers: How many containers the path leads to; the others are of one of them, the largest.
     """
 
     owner: str
     type: str
     length: int
     entries: tuple[Entry, ...] = ()
+    containers: int = 1
 
     def __repr__(self) -> str:
-        return bounded(f"<Entries {len(self.entries):,} of {self.length:,} in {bounded(self.owner, _LONGEST_NAME)}>")
+        return bounded(f"<Entries {len(self.entries):,} of {self.length:,} in {self.where}>")
+
+    @property
+    def where(self) -> str:
+        """The container that was looked into: the owner, or one of those that its path leads to."""
+        owner = bounded(self.owner, _LONGEST_NAME)
+        return owner if self.containers == 1 else f"one of {self.containers:,} containers {owner}"
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)

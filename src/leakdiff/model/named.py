@@ -63,6 +63,12 @@ class Named(Showing, tuple[T, ...]):  # noqa: SLOT001 - a tuple cannot have slot
         first = self._between.join(self._short(value) for value in self[:_MOST_SHORT])
         return bounded(f"{head}: {first}{self._between + '...' if len(self) > _MOST_SHORT else ''}>")
 
+    def __contains__(self, what: object) -> bool:
+        """Tell whether a value is among them, or one that has this name."""
+        if isinstance(what, str):
+            return any(what in self.names_of(value) for value in self)
+        return super().__contains__(what)
+
     def names(self) -> list[str]:
         """Return the names, in their order."""
         return [self.names_of(value)[0] for value in self]
@@ -70,7 +76,8 @@ class Named(Showing, tuple[T, ...]):  # noqa: SLOT001 - a tuple cannot have slot
     def like(self, text: str) -> Self:
         """Return those of which a name contains a text, in any case."""
         wanted = text.casefold()
-        return type(self)(value for value in self if any(wanted in name.casefold() for name in self.names_of(value)))
+        found = (value for value in self if any(wanted in name.casefold() for name in self.names_of(value)))
+        return type(self)(found, self.note)
 
     @staticmethod
     def names_of(value: Any) -> tuple[str, ...]:

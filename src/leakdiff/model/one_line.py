@@ -10,6 +10,7 @@ import attrs
 
 LONGEST = 200  # characters of a repr
 _LONGEST_TEXT = 80
+IN_BYTES = {"in_bytes": True}  # metadata of a field whose name does not say so
 _IN_BYTES = re.compile(r".*bytes|bytes_.*|rss|uss|pss|shared|native|usage|anon|file|inactive_file|memory")
 
 
@@ -40,20 +41,24 @@ def told_fields(value: object) -> Iterator[tuple[str, str]]:
     for field in attrs.fields(type(value)):  # type: ignore[arg-type]
         held = getattr(value, field.name)
         if field.repr and not _says_nothing(held):
-            yield field.name, _part(held, field.name)
+            yield field.name, _part(held, is_bytes="in_bytes" in field.metadata or _says_bytes(field.name))
 
 
 def _says_nothing(held: Any) -> bool:
     return held is None or held is False or (isinstance(held, str | tuple | list | frozenset | Mapping) and not held)
 
 
-def _part(held: Any, name: str) -> str:
+def _says_bytes(name: str) -> bool:
+    return _IN_BYTES.fullmatch(name) is not None
+
+
+def _part(held: Any, *, is_bytes: bool) -> str:
     from leakdiff.render.plain import size
 
     if isinstance(held, str):
         return bounded(str(held), _LONGEST_TEXT)
     if type(held) in (int, float):
-        return size(held) if _IN_BYTES.fullmatch(name) else _number(held)
+        return size(held) if is_bytes else _number(held)
     if isinstance(held, tuple | list | frozenset | Mapping):
         return f"{len(held):,}"
     return "" if held is True else _inner(held)

@@ -147,13 +147,15 @@ class Finding(Showing):
 
         Args:
             style: ``tree`` or ``ascii`` for text; ``dot``, ``mermaid``, ``svg``; ``treemap`` for what the owner
-                retains, as SVG; ``objgraph`` for objgraph's picture of back-references, of the live objects, as SVG.
+                retains, as SVG, and ``bars`` for that as text; ``objgraph`` for objgraph's picture of back-references,
+                of the live objects, as SVG.
             show_values: Allows the style ``objgraph`` to read keys and values, which runs ``repr`` of the program's own
                 classes; None asks at a prompt, and refuses elsewhere.
 
         Raises:
             BadOption: If there is no such style.
             ValuesNotAllowed: If keys and values would have to be shown, and nobody allowed it.
+            OwnerNotFound: If objgraph is to draw live objects, and they cannot be found in this process.
             NothingToDraw: If the picture would be empty, or needs a program that is not there.
         """
         from leakdiff.drawing import draw

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from leakdiff.errors import BadOption
 
-MEDIA = {"text": "text/plain", "svg": "image/svg+xml", "html": "text/html", "markdown": "text/markdown"}
+MEDIA = {"text": "text/plain", "svg": "image/svg+xml"}
 
 
 class Shown(str):  # noqa: SLOT000 - a str cannot have slots with names
@@ -16,7 +16,7 @@ class Shown(str):  # noqa: SLOT000 - a str cannot have slots with names
     It is a ``str`` in every other respect: print it, search it, write it to a file.
 
     Attributes:
-        kind: ``text``, ``svg``, ``html`` or ``markdown``: how a notebook shows it.
+        kind: ``text`` or ``svg``: how a notebook shows it.
         said: What a plain prompt shows where the text itself is for machines; empty where it is for readers.
     """
 

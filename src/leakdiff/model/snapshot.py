@@ -10,7 +10,7 @@ import attrs
 
 from leakdiff.model.heap import Bound, Site
 from leakdiff.model.named import Named, part
-from leakdiff.model.one_line import bounded, one_line
+from leakdiff.model.one_line import IN_BYTES, bounded, one_line
 from leakdiff.model.showing import Showing
 from leakdiff.model.shown import Shown
 
@@ -171,7 +171,7 @@ class Cgroup:
 
     version: int
     usage: int
-    limit: int | None = None
+    limit: int | None = attrs.field(default=None, metadata=IN_BYTES)
     anon: int | None = None
     file: int | None = None
     inactive_file: int | None = None

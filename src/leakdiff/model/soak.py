@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from leakdiff.model.one_line import bounded, one_line
+from leakdiff.model.one_line import IN_BYTES, bounded, one_line
 from leakdiff.model.report import Finding, Findings, Report, Verdict
 from leakdiff.model.showing import Showing
 from leakdiff.model.shown import Shown
@@ -80,8 +80,8 @@ class Projection:
     per_day: float
     each: float | None
     bytes_per_day: float
-    limit: int
-    used: int
+    limit: int = attrs.field(metadata=IN_BYTES)
+    used: int = attrs.field(metadata=IN_BYTES)
     soonest: float
     latest: float
 

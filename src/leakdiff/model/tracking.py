@@ -7,11 +7,12 @@ from typing import Any
 
 import attrs
 
+from leakdiff.errors import BadOption
 from leakdiff.model.heap import Site
 from leakdiff.model.one_line import one_line
 from leakdiff.model.shown import Shown
 
-_SPARKS = 40  # characters that a drawing is wide
+_SPARKS, _WIDEST = 40, 1_000  # characters that a drawing is wide
 
 
 @attrs.frozen
@@ -43,11 +44,11 @@ class Track:
     Attributes:
         owner: The container, by its path.
         type: Its type, at first.
-        readings: The first reading, and one for every change of its length.
+        readings: The first reading, and one for every change of its length; where there were too many, the last ones.
         seconds: For how long it was watched.
         every: Seconds between two looks: what comes and goes in between is not seen.
         ended: Why it ended: ``time``, ``Ctrl-C``, or ``nobody reads`` where its lines could not be written any more.
-        left_out: Changes that are not among the readings, for there were too many.
+        left_out: Changes that are not among the readings, for there were too many: those after the first reading.
     """
 
     owner: str
@@ -86,11 +87,16 @@ class Track:
         return Shown(track_text(self))
 
     def spark(self, width: int = _SPARKS) -> Shown:
-        """Return the lengths as a small drawing in one line.
+        """Return the lengths as a small drawing in one line; it begins after changes that were left out.
 
         Args:
             width: Characters it may be wide.
+
+        Raises:
+            BadOption: If it cannot be so wide.
         """
+        if type(width) is not int or not 1 <= width <= _WIDEST:
+            raise BadOption("width", width, f"a whole number from 1 to {_WIDEST:,}")
         from leakdiff.render.tracking import track_spark
 
         return Shown(track_spark(self, width))
@@ -105,7 +111,8 @@ class Inserts:
         times: How often it did.
         entries: How many entries it put in, or took out, all times together.
         share: Of all that were put in, or taken out, from 0 to 1; of what was not told apart it has none.
-        perhaps: Entries more that it, or another thread beside it, has put in: which of them is not known.
+        perhaps: Entries more that it, or another thread beside it, has put in: which of them is not known. A stack may
+            have no others.
     """
 
     stack: tuple[Site, ...]
@@ -146,7 +153,7 @@ class WhoAdds:
         owner: The container, by its path.
         type: Its type.
         length: Entries at the end.
-        gained: Entries at the end beyond those at the beginning.
+        gained: Entries it gained; where the name was given to another container, what each of them gained meanwhile.
         seconds: For how long it was watched.
         stacks: Call stacks that put entries in, those that put most first.
         removals: Call stacks that took entries out.
@@ -155,7 +162,8 @@ class WhoAdds:
         method: How it was found out, in a sentence.
         cost: What that cost.
         not_seen: What could not be seen, in sentences.
-        is_exact: Whether each stack was taken at the line that put, and not some moments later.
+        is_exact: Whether each stack was taken at the line that put, and not some moments later, and no change was left
+            in doubt between threads.
     """
 
     owner: str

@@ -6,7 +6,7 @@ import attrs
 
 from leakdiff.model.heap import Bound
 from leakdiff.model.named import Named
-from leakdiff.model.one_line import bounded, one_line
+from leakdiff.model.one_line import IN_BYTES, bounded, one_line
 from leakdiff.model.report import Verdict
 from leakdiff.model.series import Shape
 from leakdiff.model.showing import Showing
@@ -126,7 +126,7 @@ class Deploy:
 class TimeToLimit:
     """Hours until the container's limit is reached, as an interval; ``high`` None means it may never be."""
 
-    limit: int
+    limit: int = attrs.field(metadata=IN_BYTES)
     low: float
     high: float | None
 

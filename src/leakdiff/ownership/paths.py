@@ -31,7 +31,7 @@ def _add(graph: nx.DiGraph[str], path: Sequence[Step], end: str) -> None:
     goal = f"{end} "  # a node of its own, also where a class of this name is a root
     graph.add_node(goal, kind="grown", said=end)
     at, name = goal, "itself"
-    if root.label != name:
+    if root.type != "object":
         at, name = f"{root.type} {root.label}", root.label
         graph.add_node(at, kind="root", said=at)
     for step in rest[:-1]:

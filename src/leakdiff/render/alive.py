@@ -14,8 +14,8 @@ _MOST_HOLDERS = 8
 _MOST_OWNERS = 10
 _LONGEST_NAME = 200
 _LONGEST_ROW = 500
-_GARBAGE = "garbage that gc has not collected yet, or held by C code"
-_UNSEEN = "by C code, the interpreter, or a value that a running function has not named"
+_UNSEEN = "C code, the interpreter, or a running function that has not named it"
+_GARBAGE = f"garbage that gc has not collected yet, or held by {_UNSEEN}"
 
 
 def alive_line(alive: Alive) -> str:
@@ -24,19 +24,25 @@ def alive_line(alive: Alive) -> str:
 
 
 def _of_class(alive: Alive) -> str:
-    most = f", {alive.owners[0].count:,} under {_name(alive.owners[0].path)}" if alive.owners else ""
-    return f"{counted(alive.count, 'instance')}{most}"
+    if alive.stopped and not alive.count:
+        return f"not known: {alive.stopped}"
+    least = "at least " if alive.stopped else ""
+    most = f", {_about(alive.owners[0])} under {_name(alive.owners[0].path)}" if alive.owners else ""
+    return f"{least}{counted(alive.count, 'instance')}{most}"
 
 
 def _of_object(alive: Alive) -> str:
     own, asking = _of(alive, Whose.PROGRAM), _asking(alive)
     if own:
-        return f"{counted(_programs(alive), 'holder')}, {_name(own[0].where)}"
+        least = "at least " if alive.stopped else ""
+        return f"{least}{counted(alive.programs, 'holder')}, {_name(own[0].where)}"
     if alive.permanent:
         return "the interpreter itself holds it"
     if asking:
-        return f"no holder but {_whose(asking[0])}, {_name(asking[0].where)}"
-    return "no holder that Python can see"
+        but = "no holder but" if alive.is_whole else "no holder known but"
+        also = f", besides {' and '.join(_beyond(alive))}" if _beyond(alive) else ""
+        return f"{but} {_whose(asking[0])}, {_name(asking[0].where)}{also}"
+    return f"not known: {alive.stopped}" if alive.stopped else "no holder that Python can see"
 
 
 def alive_text(alive: Alive) -> str:
@@ -53,10 +59,22 @@ def claim(alive: Alive) -> str:
         return _claim_of_class(alive, name)
     if not own:
         return _claim_without_holder(alive, name)
-    if _programs(alive) > 1:
-        return f"{name} is held by {_programs(alive):,} objects, {_name(own[0].owner)} the nearest"
-    beyond = [f"and {what}" for what in _beyond(alive)]
-    return f"{name} is held by {_name(own[0].owner)} {' '.join(beyond) or 'alone'}"
+    if alive.programs > 1:
+        least = "at least " if alive.stopped else ""
+        return f"{name} is held by {least}{alive.programs:,} objects, {_name(own[0].owner)} the nearest"
+    return f"{name} is held by {_name(own[0].owner)}{_besides(alive, 'alone')}"
+
+
+def _besides(alive: Alive, nothing: str) -> str:
+    """Say what else holds an object, whether that is known, or the word for nothing."""
+    if alive.is_whole:
+        return f" {nothing}"
+    if alive.permanent:
+        return f", and never freed: {alive.permanent}"
+    beyond = "".join(f" and {what}" for what in _beyond(alive))
+    if alive.stopped:
+        return f"{beyond}; what else holds it is not known: {alive.stopped}"
+    return beyond or "; whether anything else does is not known, see the notes"
 
 
 def _claim_without_holder(alive: Alive, name: str) -> str:
@@ -64,7 +82,9 @@ def _claim_without_holder(alive: Alive, name: str) -> str:
     if alive.permanent:
         return f"{name} is never freed: {alive.permanent}"
     if asking := _asking(alive):
-        return f"{name} is held by {_listed(dict.fromkeys(map(_whose, asking)))} only"
+        return f"{name} is held by {_listed(dict.fromkeys(map(_whose, asking)))}{_besides(alive, 'only')}"
+    if alive.stopped:
+        return f"what holds {name} is not known: {alive.stopped}"
     if _of(alive, Whose.UNREACHED):
         return f"no root reaches {name}: {_GARBAGE}"
     if alive.references == 0:
@@ -74,15 +94,28 @@ def _claim_without_holder(alive: Alive, name: str) -> str:
 
 
 def _claim_of_class(alive: Alive, name: str) -> str:
+    if alive.stopped:
+        return _claim_of_some(alive, name)
     if not alive.count:
-        return f"there is no instance of {name}"
+        return f"no instance of {name} was found"
     if not alive.owners:
         return f"{counted(alive.count, 'instance')} of {name}, which no root reaches"
     first = alive.owners[0]
     if alive.stray > first.count:
         return f"{counted(alive.count, 'instance')} of {name}, {alive.stray:,} of them reached by no root"
-    most = "all" if first.count == alive.count else f"{first.count:,}"
-    return f"{counted(alive.count, 'instance')} of {name}, {most} of them held by {_name(first.path)}"
+    if alive.count == 1:
+        return f"1 instance of {name}, held by {_name(first.path)}"
+    most = "all" if first.count == alive.count else _about(first)
+    sampled = f", as far as was read: {first.unread:,} of their paths were not" if first.unread else ""
+    return f"{counted(alive.count, 'instance')} of {name}, {most} of them held by {_name(first.path)}{sampled}"
+
+
+def _claim_of_some(alive: Alive, name: str) -> str:
+    """Say what was found before the walk was stopped."""
+    if not alive.count:
+        return f"whether there are instances of {name} is not known: {alive.stopped}"
+    first = f", {_about(alive.owners[0])} of these held by {_name(alive.owners[0].path)}" if alive.owners else ""
+    return f"at least {counted(alive.count, 'instance')} of {name}{first}; {alive.stopped}"
 
 
 def _uncounted(alive: Alive) -> str:
@@ -105,7 +138,7 @@ def _rows_of_object(alive: Alive) -> Iterator[tuple[str, str]]:
     if alive.path:
         yield "path", path_text(alive.path, alive.type)
     own = _of(alive, Whose.PROGRAM)
-    yield from _lines("held", own, _programs(alive) - len(own))
+    yield from _lines("held", own, alive.programs - len(own))
     yield from (("also", _also(holder)) for holder in _asking(alive)[:_MOST_HOLDERS])
     yield from _lines("cycle", _of(alive, Whose.ITSELF), 0, "; reached through the object only: does not keep it alive")
     yield from _lines("stray", _of(alive, Whose.UNREACHED), 0, f"; {_GARBAGE}")
@@ -144,7 +177,8 @@ def _counted(alive: Alive) -> str:
     if alive.instances:
         parts.append(f"{alive.instances:,} by its instances")
     if alive.unexplained:
-        parts.append(f"{alive.unexplained:,} {_UNSEEN}")
+        missed = "what the walk did not come to, " if alive.stopped else ""
+        parts.append(f"{alive.unexplained:,} by {missed}{_UNSEEN}")
     return f"{counted(alive.references, 'reference')}: {', '.join(parts)}"
 
 
@@ -153,7 +187,7 @@ def _would(alive: Alive) -> str:
     own, asking = _of(alive, Whose.PROGRAM), _asking(alive)
     if alive.permanent or alive.notes or not (own or asking):
         return ""
-    who = [_name(own[0].where)] if len(own) == 1 else [f"all {_programs(alive):,}"] if own else []
+    who = [_name(own[0].where)] if len(own) == 1 else [f"all {alive.programs:,}"] if own else []
     who += dict.fromkeys(map(_whose, asking))
     who += _beyond(alive)
     return f"it goes when {_listed(who)} {'lets' if len(who) == 1 and len(own) < 2 else 'let'} go"
@@ -164,7 +198,7 @@ def _beyond(alive: Alive) -> list[str]:
     found = {
         "its instances": alive.instances,
         "what no root reaches": len(_of(alive, Whose.UNREACHED)),
-        "what Python cannot see": alive.unexplained,
+        "what Python cannot see": 0 if alive.stopped else alive.unexplained,
     }
     return [what for what, count in found.items() if count]
 
@@ -205,9 +239,7 @@ def holders_text(holders: Sequence[Holder]) -> str:
 
 
 def _table(owners: Iterable[InstanceOwner]) -> Iterator[str]:
-    cells = [
-        (f"{one.count:,}", f"{one.share:.1%}", size(one.bytes), _name(one.path), _name(one.type)) for one in owners
-    ]
+    cells = [(_about(one), f"{one.share:.1%}", size(one.bytes), _name(one.path), _name(one.type)) for one in owners]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for count, share, taken, path, kind in cells:
         numbers = f"{count:>{widths[0]}}  {share:>{widths[1]}}  {taken:>{widths[2]}}"
@@ -217,17 +249,17 @@ def _table(owners: Iterable[InstanceOwner]) -> Iterator[str]:
 # -- words -----------------------------------------------------------------------------------------
 
 
+def _about(owner: InstanceOwner) -> str:
+    """Return how many instances an owner holds; ``~`` where some count by a sample."""
+    return f"{'~' if owner.unread else ''}{owner.count:,}"
+
+
 def _of(alive: Alive, whose: Whose) -> list[Holder]:
     return [holder for holder in alive.holders if holder.whose is whose]
 
 
 def _asking(alive: Alive) -> list[Holder]:
     return [holder for holder in alive.holders if holder.whose in ASKING]
-
-
-def _programs(alive: Alive) -> int:
-    """Return how many holders are the program's own, those that are not listed among them."""
-    return alive.held - sum(holder.whose is not Whose.PROGRAM for holder in alive.holders)
 
 
 def _whose(holder: Holder) -> str:

@@ -5,9 +5,10 @@ What stands on a page is first made of plain texts and numbers, so that it can c
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, groupby
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -16,14 +17,13 @@ from leakdiff.errors import MissingExtra
 from leakdiff.model.baseline import novelty_sentence
 from leakdiff.model.report import Finding, Report
 from leakdiff.model.signals import Phase, Round
-from leakdiff.render.plain import printable
+from leakdiff.render.plain import ROUND_COLUMNS, printable
 from leakdiff.render.text import claim, headline, rows, told
 from leakdiff.render.trimmed import trimmed
 
 if TYPE_CHECKING:
     import jinja2
 
-_COLUMNS = ("phase", "units", "objects", "blocks", "native_bytes", "fds", "threads", "freed")  # of the rounds
 _MOST_ROUNDS = 1_000  # in a table
 _MOST_DRAWN = 10  # findings with pictures
 _WIDE = re.compile(r'<svg [^>]*?\bwidth="([\d.]+)"')
@@ -31,6 +31,7 @@ _LEAST_SCALE = 0.75
 _LEAST_TYPES = 4  # of which areas say more than a row of text
 _GAP = re.compile(r"(?<=\S) {3,}")  # what stands in columns on a terminal
 _WIDTH, _HEIGHT, _MARGIN = 120, 24, 2  # of the drawing of a signal
+_STEPS = 4  # in each unit of its width: of points that fall into one, no more than four are drawn
 _WORK = (Phase.MARK, Phase.CONFIRM, Phase.WATCH)  # rounds that measure while the step runs
 _EXACT = (Phase.MARK,)  # those that count nothing but what the step left
 _SIGNALS = {
@@ -52,13 +53,13 @@ def render_html(report: Report) -> str:
     page = as_page(report)
     pages = zip(page["findings"], told(report), strict=True)
     shown = [{**known, **_more(found, number)} for number, (known, found) in enumerate(pages)]
-    rounds = [[_cell(one, name) for name in _COLUMNS] for one in report.rounds[:_MOST_ROUNDS]]
+    rounds = [[_cell(one, name) for name in ROUND_COLUMNS] for one in report.rounds[:_MOST_ROUNDS]]
     said = page["headline"].removeprefix(page["verdict"]).partition("    [")[0].strip()
     more = {
         "said": said,
         "findings": shown,
         "rounds": rounds,
-        "columns": _COLUMNS,
+        "columns": ROUND_COLUMNS,
         "left_out": len(report.rounds) - len(rounds),
     }
     return _filled("report.html", {"title": page["headline"], "page": {**page, **more}})
@@ -171,14 +172,19 @@ def _drawn(signal: str, measured: Sequence[Round]) -> list[dict[str, Any]]:
 
 
 def _points(across: Sequence[int], up: Sequence[int]) -> str:
-    """Return a line as SVG has it; both are brought to the size of the drawing."""
+    """Return a line as SVG has it; both are brought to the size of the drawing, which is all the points there are."""
     low, high = min(up), max(up)
     right, above = _WIDTH - 2 * _MARGIN, _HEIGHT - 2 * _MARGIN
-    pairs = zip(across, up, strict=True)
-    return " ".join(
-        f"{_MARGIN + right * (x / across[-1]):.1f},{_MARGIN + above * ((high - y) / (high - low)):.1f}"
-        for x, y in pairs
-    )
+    pairs = ((right * (x / across[-1]), above * ((high - y) / (high - low))) for x, y in zip(across, up, strict=True))
+    columns = groupby(pairs, key=lambda pair: int(pair[0] * _STEPS))
+    return " ".join(f"{_MARGIN + x:.1f},{_MARGIN + y:.1f}" for _, column in columns for x, y in _outline(list(column)))
+
+
+def _outline(column: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the points of a column that can be told apart: where the line enters, turns highest and lowest, leaves."""
+    heights = [y for _, y in column]
+    kept = {0, heights.index(min(heights)), heights.index(max(heights)), len(column) - 1}
+    return [column[position] for position in sorted(kept)]
 
 
 # -- pages -----------------------------------------------------------------------------------------
@@ -189,7 +195,7 @@ def _filled(name: str, shown: Mapping[str, Any]) -> str:
 
 
 def templates(*packages: str, what: str = "An HTML report", extra: str = "html") -> jinja2.Environment:
-    """Return the templates of some packages; the first that has one of a name goes before.
+    """Return the templates of some packages, made once; the first that has one of a name goes before.
 
     Args:
         packages: By their names.
@@ -200,13 +206,20 @@ def templates(*packages: str, what: str = "An HTML report", extra: str = "html")
         MissingExtra: If jinja2 is not installed.
     """
     try:
-        import jinja2
+        import jinja2  # noqa: F401
     except ImportError as error:
         raise MissingExtra(what, "jinja2", extra) from error
-    made = jinja2.Environment(
-        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package) for package in packages]),
+    return _made(packages)
+
+
+@functools.cache
+def _made(packages: Sequence[str]) -> jinja2.Environment:
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=ChoiceLoader([PackageLoader(package) for package in packages]),
         autoescape=True,
-        undefined=jinja2.StrictUndefined,
+        undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

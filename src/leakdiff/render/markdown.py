@@ -15,20 +15,21 @@ import attrs
 from leakdiff.model.baseline import novelty_sentence
 from leakdiff.model.report import Finding, Report
 from leakdiff.model.signals import Round
-from leakdiff.render.plain import printable
+from leakdiff.render.plain import ROUND_COLUMNS, counted, printable
 from leakdiff.render.text import claim, headline, rows, told
 from leakdiff.render.trimmed import shortened, trimmed
 
 MOST_CHARACTERS = 60_000  # a comment on GitHub has 65,536 at most, a step's summary 1 MiB
 
 _LONGEST = 1_000  # characters of one text
+_LONGEST_ROW = 2_000  # as Markdown it can be six times as long
+_MOST_FOR_ROWS = 24_000  # of one finding
 _MOST_FOR_FINDINGS = 45_000
 _MOST_DRAWN = 6_000
 _MOST_ROUNDS = 60
 _MOST_NOTES = 20
 _GAP = re.compile(r" {2,}")  # what stands in columns on a terminal
 _LINES = ("born", "waits", "made", "put", "gone", "miss")  # rows that begin with a line of code
-_ROUND = ("phase", "units", "objects", "blocks", "native_bytes", "fds", "threads", "freed")
 
 _PLAIN = re.compile(
     r"\(?(?:[A-Za-z]+(?:['-][a-z]+)*|[+-]?\d{1,3}(?:,\d{3})*(?:\.\d+)?%?|\d{1,6}(?:\.\d+)?)\)?[.,:;]?", re.ASCII
@@ -78,23 +79,32 @@ def _findings(report: Report) -> Iterator[str]:
     for number, finding in enumerate(found):
         section = "\n\n".join(_section(finding))
         left -= len(section) + 2
-        if left < 0:
-            yield f"and {len(found) - number:,} more findings: the report as HTML or JSON has them all."
+        if left < 0 and number > 0:  # the first has room by itself
+            yield f"and {counted(len(found) - number, 'more finding')}: the report as HTML or JSON has all of them."
             return
         yield section
 
 
 def _section(finding: Finding) -> Iterator[str]:
     novelty = f" {finding.novelty}" if finding.novelty else ""
-    yield f"### {finding.verdict}{novelty}: {prose(claim(finding))} {code(f'[{finding.fingerprint}]')}"
-    yield "\n".join(["| | |", "|---|---|", *(_row(name, text) for name, text in rows(finding))])
+    said = prose(shortened(printable(claim(finding)), _LONGEST))
+    yield f"### {finding.verdict}{novelty}: {said} {code(f'[{finding.fingerprint}]')}"
+    yield "\n".join(["| | |", "|---|---|", *_rows(finding)])
     yield from _drawn(finding)
     if finding.cause is not None and finding.cause.pattern:
         yield f"The fix as code:\n\n{fenced(finding.cause.pattern, 'python')}"
 
 
-def _row(name: str, text: str) -> str:
-    return f"| {prose(name)} | {_cell(name, text)} |"
+def _rows(finding: Finding) -> Iterator[str]:
+    """Yield rows as long as there is room, and how many others there are."""
+    left, found = _MOST_FOR_ROWS, list(rows(finding))
+    for number, (name, text) in enumerate(found):
+        row = f"| {prose(name)} | {_cell(name, shortened(printable(text), _LONGEST_ROW))} |"
+        left -= len(row) + 1
+        if left < 0:
+            yield f"| | and {counted(len(found) - number, 'more row')}: the report as HTML or JSON has all of them. |"
+            return
+        yield row
 
 
 def _cell(name: str, text: str) -> str:
@@ -148,8 +158,8 @@ def _drawn(finding: Finding) -> Iterator[str]:
 def _rounds(measured: Sequence[Round]) -> str:
     shown = measured[:_MOST_ROUNDS]
     title = f"Rounds: {len(shown):,} of {len(measured):,}" if len(shown) < len(measured) else f"Rounds: {len(shown):,}"
-    lines = [f"| {' | '.join(_ROUND)} |", "|---" + "|---:" * (len(_ROUND) - 1) + "|"]
-    lines.extend(f"| {' | '.join(_number(one, name) for name in _ROUND)} |" for one in shown)
+    lines = [f"| {' | '.join(ROUND_COLUMNS)} |", "|---" + "|---:" * (len(ROUND_COLUMNS) - 1) + "|"]
+    lines.extend(f"| {' | '.join(_number(one, name) for name in ROUND_COLUMNS)} |" for one in shown)
     return _folded(title, "\n".join(lines))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+ROUND_COLUMNS = ("phase", "units", "objects", "blocks", "native_bytes", "fds", "threads", "freed")
+"""What a table of rounds says of each."""
+
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 

@@ -43,21 +43,26 @@ class Progress:
     def close(self) -> None:
         """Remove the line."""
         if self._is_there:
+            self._is_there = False
             self._write(_CLEAR)
 
     def _write(self, text: str) -> None:
-        with suppress(OSError, ValueError, AttributeError):  # nobody may be there to read it
+        with suppress(Exception):  # nobody may be there to read it, and the program may have put anything there
             self._stream.write(text)
             self._stream.flush()
 
 
 @contextmanager
-def waiting_for(what: str) -> Iterator[None]:
+def waiting_for(what: str, progress: Progress | None = None) -> Iterator[None]:
     """Tell what one piece of work is that takes more than a second, while it is being done.
 
     A thread of its own does that where somebody looks: not for work whose memory is being measured.
+
+    Args:
+        what: What it is.
+        progress: Of the larger work that it is a part of, if there is one.
     """
-    progress = Progress()
+    progress = progress or Progress()
     if not progress._is_shown:  # noqa: SLF001
         progress(what)
         yield

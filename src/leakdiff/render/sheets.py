@@ -22,6 +22,7 @@ from leakdiff.model.snapshot import Owners, OwnerSize, Sites, Snapshot, Types
 from leakdiff.model.soak import SoakReport
 from leakdiff.model.trend import OwnerTrends, Trend
 from leakdiff.render import alive as alive_text
+from leakdiff.render.pictures.names import columns
 from leakdiff.render.plain import size
 from leakdiff.render.text import claim, headline, rows, short_path, title, told
 from leakdiff.render.trends import per_day, trend_headline
@@ -68,14 +69,20 @@ def sheets_text(sheets: Iterable[Sheet]) -> str:
 def _lines(sheet: Sheet) -> Iterator[str]:
     yield sheet.title
     table = [*([sheet.heads] if sheet.heads else []), *sheet.rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    widths = [max(map(columns, column)) for column in zip(*table, strict=True)]
     for row in table:
         cells = (
-            cell.rjust(width) if at in sheet.numbers else cell.ljust(width)
+            _padded(cell, width, is_number=at in sheet.numbers)
             for at, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         yield f"  {'  '.join(cells)}".rstrip()
     yield from (f"  {note}" for note in sheet.notes)
+
+
+def _padded(cell: str, width: int, *, is_number: bool) -> str:
+    """Fill a cell to so many columns of a terminal, of which some characters take two."""
+    room = " " * (width - columns(cell))
+    return room + cell if is_number else cell + room
 
 
 def _clean(sheet: Sheet) -> Sheet:
@@ -247,7 +254,7 @@ def _owner_trend_row(owner: Any) -> _Row:
 
 
 def _entries(entries: Entries) -> Iterator[Sheet]:
-    name = f"the newest {len(entries):,} of {entries.length:,} entries of {entries.owner}, {entries.type}"
+    name = f"the newest {len(entries):,} of {entries.length:,} entries of {entries.where}, {entries.type}"
     heads = ("key", "value") if any(entry.key for entry in entries) else ("", "value")
     shown = tuple(row for entry in entries for row in _entry_rows(entry))
     yield Sheet(name, heads if shown else (), shown)

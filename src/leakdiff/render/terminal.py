@@ -44,7 +44,7 @@ def is_terminal(stream: object) -> bool:
     """Tell whether a stream is a terminal; what stands in for one may not be able to say."""
     try:
         return bool(stream.isatty())  # type: ignore[attr-defined]
-    except (AttributeError, ValueError, OSError):
+    except Exception:  # noqa: BLE001 - the program may have put anything there
         return False
 
 
@@ -70,7 +70,7 @@ def width_of(stream: object, environ: Mapping[str, str] = os.environ) -> int:
 def _columns(stream: object) -> int:
     try:
         return os.get_terminal_size(stream.fileno()).columns  # type: ignore[attr-defined]
-    except (AttributeError, ValueError, OSError):
+    except Exception:  # noqa: BLE001
         return 0
 
 

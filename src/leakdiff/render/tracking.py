@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator, Sequence
 
 from leakdiff.model.heap import Site
 from leakdiff.model.tracking import Inserts, Reading, Track, WhoAdds
-from leakdiff.render.plain import printable
+from leakdiff.render.plain import counted, printable
 from leakdiff.render.text import short_path
 from leakdiff.source_files import is_of_stdlib
 
@@ -16,6 +17,7 @@ _MOST_REMOVALS = 3
 _MOST_LINES = 8  # of a stack
 _SHORT, _LONG = 0.0995, 9.95  # seconds: below the one told in milliseconds, from the other on in whole ones
 _WIDTH = 20  # of "in function", as in the report
+_entries = functools.partial(counted, noun="entry", plural="entries")
 
 
 def first_line(path: str, kind: str, seconds: float | None) -> str:
@@ -54,27 +56,35 @@ def track_line(track: Track) -> str:
 def track_text(track: Track) -> str:
     """Return a track as its lines, and in what they were seen; ends without a newline."""
     lines = [f"leakdiff: {track_line(track)}", ""]
+    lines += (f"  {change_line(track.owner, reading, None)}" for reading in track.readings[:1])
     if track.left_out:
-        lines.append(f"  {track.left_out:,} earlier changes were left out")
-    for before, reading in zip((None, *track.readings), track.readings, strict=False):
+        lines.append(
+            f"  {counted(track.left_out, 'change')} after that {'was' if track.left_out == 1 else 'were'} left out"
+        )
+    before = None if track.left_out else track.readings[0] if track.readings else None
+    for reading in track.readings[1:]:
         lines.append(f"  {change_line(track.owner, reading, before)}")
+        before = reading
     lines.append(f"  looked at every {track.every:g} s: what came and went in between was not seen; times are UTC")
     return "\n".join(lines)
 
 
 def track_spark(track: Track, width: int) -> str:
     """Return the lengths over time as a drawing in one line."""
-    from leakdiff.render.pictures.sparks import spark
+    from leakdiff.render.pictures.names import can_be_written
+    from leakdiff.render.pictures.sparks import BLOCKS, spark
 
-    return str(spark(_over_time(track, width), width))
+    return str(spark(_over_time(track, width), width, ascii=not can_be_written(BLOCKS)))
 
 
 def _over_time(track: Track, width: int) -> list[float]:
     """Return the length at evenly spaced moments: changes come when they come."""
-    known = [(reading.utc, reading.length) for reading in track.readings if reading.length is not None]
+    readings = track.readings[1:] if track.left_out else track.readings
+    known = [(reading.utc, reading.length) for reading in readings if reading.length is not None]
     if not known:
         return []
-    began, step = known[0][0], track.seconds / max(1, width - 1)
+    began = known[0][0]
+    step = max(0.0, track.readings[0].utc + track.seconds - began) / max(1, width - 1)
     found, at = [], 0
     for position in range(width):
         while at + 1 < len(known) and known[at + 1][0] <= began + position * step + step / 2:
@@ -151,10 +161,6 @@ def _ending(seen: WhoAdds) -> Iterator[tuple[str, str]]:
     yield "cost", f"{seen.cost.cpu_seconds:.2f} CPU s in {_seconds(seen.seconds)}; {looks}"
     for note in seen.not_seen:
         yield "note", note
-
-
-def _entries(count: int) -> str:
-    return f"{count:,} {'entry' if count == 1 else 'entries'}"
 
 
 def _seconds(seconds: float) -> str:

@@ -16,9 +16,9 @@ LOADS = ("steady", "ramp", "burst")
 LEAST_UNITS = 100
 LEAST_ARRIVALS = 30  # in the duration: so many rounds, of a unit each, it takes to say what grows, and by whom
 _FOREVER = 1e9
-_SECONDS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_SECONDS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(ms|[smhd]?)")
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(ms|[smhdw]?)")
 _SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)\s*([kKmMgGtT]?)(?:i?B)?")
 
 

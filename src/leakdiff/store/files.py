@@ -52,7 +52,7 @@ def load(path: str | os.PathLike[str]) -> Snapshot:
     except (gzip.BadGzipFile, zlib.error) as error:
         raise CannotRead(str(path), f"it is damaged: {error}", _COPY) from error
     except OSError as error:
-        raise CannotRead(str(path), *_reason(error)) from error
+        raise CannotRead(str(path), *reason_of(error, _OTHER)) from error
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -116,11 +116,17 @@ def _content(path: str | os.PathLike[str]) -> bytes:
     return content
 
 
-def _reason(error: OSError) -> tuple[str, str]:
+def reason_of(error: OSError, other: str) -> tuple[str, str]:
+    """Return why a file cannot be read, and what to do.
+
+    Args:
+        error: What the system said.
+        other: What to do if it is no file.
+    """
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return "there is no such file", "Check the name and the folder."
     if isinstance(error, PermissionError):
         return "permission denied", "Read it as the user who wrote it, or change its mode."
     if isinstance(error, IsADirectoryError):
-        return "it is a folder", _OTHER
-    return str(error.strerror or error), _COPY
+        return "it is a folder", other
+    return str(error.strerror or error).lower(), "Read a copy that is whole."

@@ -22,6 +22,7 @@ from leakdiff.model.series import Shape
 from leakdiff.model.signals import Phase, Rate, Round
 from leakdiff.store.codec import Malformed
 from leakdiff.store.fields import Fields
+from leakdiff.store.files import reason_of
 
 FORMAT = 1
 MOST_BYTES = 64 << 20  # the largest report seen had 0.4 MiB
@@ -46,11 +47,10 @@ def read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(MOST_BYTES + 1)
-    except FileNotFoundError as error:
-        raise CannotRead(str(path), "there is no such file", "Check the name and the folder.") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise CannotRead(str(path), reason.lower(), _OTHER) from error
+    except OSError as error:
+        raise CannotRead(str(path), *reason_of(error, _OTHER)) from error
+    except ValueError as error:  # a NUL in its name
+        raise CannotRead(str(path), str(error), _OTHER) from error
 
 
 def decoded(content: bytes, name: str, graph_of: GraphMaker) -> Report:

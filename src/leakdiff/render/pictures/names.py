@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 import unicodedata
 
@@ -40,6 +41,15 @@ def wrapped(text: str, most: int) -> list[str]:
 def columns(text: str) -> int:
     """Return how many columns of a terminal a printable text takes."""
     return len(text) if text.isascii() else sum(map(_width, text))
+
+
+def can_be_written(text: str) -> bool:
+    """Tell whether standard output has an encoding for a text."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def ascii_only(text: str) -> str:

@@ -16,6 +16,7 @@ from leakdiff.render.pictures.parts import KINDS, SOMEHOW, Edge, Node, Picture, 
 from leakdiff.render.text import claim
 
 MOST = 40  # nodes of a picture that a person still reads
+_MOST_READ = 1_000  # nodes of a graph that are looked at: what is alike among them is found in about a second
 _LONGEST_WAY = 8  # steps down to the owner; of more, those in the middle are left out
 _FIRST_STEPS = 3
 NAMELESS = "(no name)"
@@ -46,22 +47,29 @@ def _title(finding: Finding) -> str:
 
 
 def picture_of_graph(graph: nx.DiGraph[Any], title: str = "", most: int = MOST) -> Picture:
-    """Return the picture of any graph whose nodes have a ``kind`` and what is ``said`` of them.
+    """Return the picture of a graph of leakdiff's own, whose nodes have a ``kind`` and what is ``said`` of them.
 
     Args:
-        graph: Its nodes may also have a ``note``, ``count`` and ``bytes``; its edges a ``label`` and ``count``.
+        graph: Its nodes may also have a ``note``, ``count`` and ``bytes``; its edges a ``label`` and ``count``: texts
+            and numbers. It is not made for graphs of others.
         title: What it shows.
         most: Nodes at most, as for ``picture_of``.
     """
     sheet = _Sheet()
-    for name, known in sorted(graph.nodes(data=True), key=_by_what_is_said):
+    nodes = sorted(graph.nodes(data=True), key=_by_what_is_said)
+    for name, known in nodes[:_MOST_READ]:
         told = {part: known.get(part) for part in ("count", "bytes")}
         kind = known.get("kind", "step")
         note = known.get("note") or counted(**told)
         sheet.node(name, kind if kind in KINDS else "step", _said(name, known), note=note, **told)
-    for source, target, known in sorted(graph.edges(data=True), key=lambda edge: (str(edge[0]), str(edge[1]))):
+    edges = (edge for edge in graph.edges(data=True) if edge[0] in sheet.nodes and edge[1] in sheet.nodes)
+    for source, target, known in sorted(edges, key=lambda edge: (str(edge[0]), str(edge[1]))):
         sheet.edge(source, target, known.get("label", ""), known.get("count"))
-    return fewer(_whole(sheet.picture(bounded(title))), most)
+    picture = fewer(_whole(sheet.picture(bounded(title))), most)
+    left = len(nodes) - _MOST_READ
+    return (
+        attrs.evolve(picture, title=f"{picture.title} (without {left:,} more nodes)".strip()) if left > 0 else picture
+    )
 
 
 def _by_what_is_said(node: tuple[Any, Mapping[str, Any]]) -> tuple[int, str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from leakdiff.render.pictures.marks import number, rectangle, stroke, svg
 from leakdiff.render.pictures.names import bounded
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
+BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII = "_.-=*#"
 _WIDTH, _HEIGHT, _MARGIN = 120.0, 24.0, 3.0
 _MOST_POINTS = 240
@@ -24,7 +24,7 @@ def spark(values: Sequence[float], width: int = 24, *, ascii: bool = False) -> s
         ascii: Draw with ASCII characters alone.
     """
     known = [value for value in values if math.isfinite(value)]
-    marks = _ASCII if ascii else _BLOCKS
+    marks = _ASCII if ascii else BLOCKS
     means = [_mean(known, at, min(width, len(known))) for at in range(min(width, len(known)))]
     if not means:
         return ""

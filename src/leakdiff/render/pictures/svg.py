@@ -74,14 +74,12 @@ def _drawn(layout: Layout) -> Iterator[str]:
 
 def _box(box: Box) -> str:
     full = "\n".join(text for text in (box.node.said, box.node.note) if text)
-    stack = rectangle(box.node.kind, box.x + 4, box.y + 4, box.width, box.height, radius=4) if _is_many(box) else ""
+    stack = (
+        rectangle(box.node.kind, box.x + 4, box.y + 4, box.width, box.height, radius=4) if box.node.alike > 1 else ""
+    )
     lines = "".join(_line(box, at) for at in range(len(box.lines)))
     body = rectangle(box.node.kind, box.x, box.y, box.width, box.height, radius=4)
     return f"<g>{tooltip(full)}{stack}{body}{lines}</g>"
-
-
-def _is_many(box: Box) -> bool:
-    return box.node.alike > 1
 
 
 def _line(box: Box, at: int) -> str:
