@@ -415,13 +415,13 @@ def test_a_line_of_progress_goes_away_where_the_work_fails(
 def test_a_plant_is_told_of_while_it_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each takes seconds: the line must not wait for the next."""
     terminal = Terminal()
-    monkeypatch.setattr(progress, "_PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "_PATIENCE", 0.05)
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     seen: list[str] = []
 
     def judge(_: Plant) -> list[Row]:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 5
         while len(seen) == terminal.getvalue().count("plant") and time.monotonic() < deadline:
             time.sleep(0.001)
         seen.append(terminal.getvalue().rpartition("\r\x1b[K")[2])

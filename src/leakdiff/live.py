@@ -482,6 +482,8 @@ def _unmarked(  # noqa: PLR0913 - as watch_with
 
 
 def _report(judgement: Judgement, notes: Iterable[str], cost: Cost, unit: str) -> Report:
+    from leakdiff.capture.identity import now, read_identity
+
     return Report(
         verdict=judgement.verdict,
         because=judgement.because,
@@ -491,6 +493,8 @@ def _report(judgement: Judgement, notes: Iterable[str], cost: Cost, unit: str) -
         python=platform.python_version(),
         version=__version__,
         unit=unit,
+        taken=now(),
+        identity=read_identity(),
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 import platform
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, overload
@@ -17,6 +19,7 @@ from leakdiff.interpreter import require_supported_interpreter
 from leakdiff.model.evidence import Evidence
 from leakdiff.model.opinion import WeakWork
 from leakdiff.model.report import Cost, Report
+from leakdiff.model.snapshot import Identity, Moment
 from leakdiff.options import Options, another_prime, make_options
 
 if TYPE_CHECKING:
@@ -149,8 +152,16 @@ def examine_workload(
         python=platform.python_version(),
         version=__about__.__version__,
         confidence=judgement.confidence,
+        taken=Moment(utc=time.time()),
+        identity=_this_process(),
     )
     return Examined(report, evidence)
+
+
+def _this_process() -> Identity:
+    """Say which process was checked: no more than is known without an import."""
+    python, host = platform.python_version(), platform.node()
+    return Identity(host=host, pid=os.getpid(), python=python, leakdiff=__about__.__version__)
 
 
 def _judged(bench: Bench) -> tuple[Judgement, Evidence]:

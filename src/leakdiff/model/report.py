@@ -20,6 +20,7 @@ from leakdiff.model.series import Shape
 from leakdiff.model.showing import Showing
 from leakdiff.model.shown import Shown
 from leakdiff.model.signals import Phase, Rate, Round
+from leakdiff.model.snapshot import Identity, Moment
 from leakdiff.model.verdict import ACCUSING as ACCUSING  # noqa: PLC0414  # a report is where people look for these
 from leakdiff.model.verdict import Novelty as Novelty  # noqa: PLC0414
 from leakdiff.model.verdict import Verdict as Verdict  # noqa: PLC0414
@@ -247,6 +248,8 @@ class Report(Showing):
         work: Weak references to what was checked, for a second opinion.
         also: What else there is to tell, as a short name and a text each: of a soak, what ran and what did not.
         unit: What rates count by, in the singular: ``unit`` of work, or ``second`` or ``hour`` of live traffic.
+        taken: When it was made; None where that is not known.
+        identity: Of which process it is; None where that is not known.
     """
 
     verdict: Verdict
@@ -261,6 +264,8 @@ class Report(Showing):
     confidence: str = ""
     fixed: tuple[str, ...] = ()
     also: tuple[tuple[str, str], ...] = ()
+    taken: Moment | None = attrs.field(default=None, repr=False)
+    identity: Identity | None = attrs.field(default=None, repr=False)
     work: WeakWork | None = attrs.field(default=None, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
