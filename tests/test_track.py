@@ -372,3 +372,17 @@ def test_readings_stop_by_themselves() -> None:
     list(readings("shop.inflight", seconds=0.02, every=60))
 
     assert time.monotonic() - began < 30
+
+
+def test_who_blocks_its_own_event_loop_is_told() -> None:
+    """What the loop serves stands still while its thread waits: that nothing changes says nothing then."""
+    shown = io.StringIO()
+
+    async def ask() -> tuple[str, ...]:
+        leakdiff.track("sys.modules", seconds=0.01, to=shown)
+        return leakdiff.who_adds("sys.modules", seconds=0.01).not_seen
+
+    notes = asyncio.run(ask())
+
+    assert "and stands still meanwhile: await asyncio.to_thread(leakdiff.track, 'sys.modules')" in shown.getvalue()
+    assert notes[-1].endswith("and stood still meanwhile: await asyncio.to_thread(leakdiff.who_adds, path)")

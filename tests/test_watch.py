@@ -421,8 +421,7 @@ def test_a_watch_that_stops_its_own_event_loop_says_so() -> None:
 
     assert verdict == "INCONCLUSIVE"
     assert because == (
-        "an event loop runs in this thread, and stood still while it was watched: "
-        "await asyncio.to_thread(leakdiff.watch, 60)"
+        "an event loop runs in this thread, and stood still meanwhile: await asyncio.to_thread(leakdiff.watch, 60)"
     )
     assert (free, owner) == ("LEAK", "__main__.leaked")
 

@@ -7,6 +7,8 @@ import sys
 
 from leakdiff.errors import UnsupportedInterpreter
 
+STOOD_STILL = "an event loop runs in this thread, and stood still meanwhile"
+
 
 def require_supported_interpreter() -> None:
     """Refuse politely where the heap cannot be read exactly.
@@ -18,6 +20,11 @@ def require_supported_interpreter() -> None:
         raise UnsupportedInterpreter(f"{platform.python_implementation()} {platform.python_version()}")
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         raise UnsupportedInterpreter(f"a free-threaded build of CPython {platform.python_version()}")
+
+
+def blocks_service() -> bool:
+    """Tell whether waiting in this thread stops an event loop that may serve; that of a notebook serves nothing."""
+    return is_in_event_loop() and "ipykernel" not in sys.modules
 
 
 def is_in_event_loop() -> bool:

@@ -21,6 +21,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from leakdiff.errors import LeakdiffError, StepFailed
+from leakdiff.interpreter import is_in_event_loop
 from leakdiff.knobs import KNOBS
 from leakdiff.model.shown import Shown
 from leakdiff.model.snapshot import Snapshot
@@ -163,7 +164,7 @@ class LeakdiffMagics(Magics):
         from leakdiff.session import check
 
         step = self._evaluated("check", callable_)
-        return _checked(step, knobs) if _is_async(step) and _runs_a_loop() else check(step, **knobs)
+        return _checked(step, knobs) if _is_async(step) and is_in_event_loop() else check(step, **knobs)
 
     def _why(self, name: str | None, _knobs: dict[str, Any]) -> Any:
         from leakdiff.alive import why_alive
@@ -299,7 +300,7 @@ def _where_no_loop_runs(call: Callable[[], T], give_up: Callable[[], None]) -> T
     Raises:
         UsageError: If it did not end after that.
     """
-    if not _runs_a_loop():
+    if not is_in_event_loop():
         return call()
     answers: list[tuple[Any, BaseException | None]] = []
     ended = threading.Event()
@@ -329,7 +330,3 @@ def _call_into(
         answers.append((None, error))
     finally:
         ended.set()
-
-
-def _runs_a_loop() -> bool:
-    return asyncio._get_running_loop() is not None  # noqa: SLF001 - get_running_loop raises instead

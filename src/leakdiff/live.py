@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 import threading
 import time
 from abc import get_cache_token
@@ -17,7 +16,7 @@ import attrs
 from leakdiff.__about__ import __version__
 from leakdiff.deep import with_code
 from leakdiff.errors import BadOption
-from leakdiff.interpreter import is_in_event_loop, require_supported_interpreter
+from leakdiff.interpreter import STOOD_STILL, blocks_service, require_supported_interpreter
 from leakdiff.model.report import ACCUSING, Cost, Report, Verdict
 from leakdiff.model.snapshot import Snapshot
 from leakdiff.model.trend import TrendRow
@@ -39,7 +38,6 @@ TABLES = ("version", "instance", "path")
 _LONGEST = 86_400.0
 _MOST_WINDOWS = 50
 _HOURLY = 600.0  # seconds from which rates are told by the hour
-_STOOD_STILL = "an event loop runs in this thread, and stood still while it was watched"
 _TO_THREAD = "await asyncio.to_thread(leakdiff.watch, 60)"
 _CONTAINERS_ONLY = (
     "a watch sees what stays in containers; the C heap, file descriptors and objects that refer to each other in a "
@@ -305,7 +303,7 @@ def watch(seconds: float = 60.0, windows: int = 2, *, budget: float = DEFAULTS.m
     except KeyboardInterrupt:
         because = f"interrupted after {time.monotonic() - started:.1f} of {seconds:g} s: watch again, to the end"
         return _report(_inconclusive(because), (), Cost(), "second")
-    return _beside_a_loop(report) if is_in_event_loop() else report
+    return _beside_a_loop(report) if blocks_service() else report
 
 
 def _inconclusive(because: str) -> Judgement:
@@ -315,12 +313,10 @@ def _inconclusive(because: str) -> Judgement:
 
 
 def _beside_a_loop(report: Report) -> Report:
-    """Say that an event loop stood still: what it serves may be all that leaks. A notebook's loop serves nothing."""
+    """Say that an event loop stood still: what it serves may be all that leaks."""
     if report.leaks:
-        return attrs.evolve(report, not_analysed=(*report.not_analysed, f"{_STOOD_STILL}: {_TO_THREAD}"))
-    if "ipykernel" in sys.modules:
-        return attrs.evolve(report, not_analysed=(*report.not_analysed, _STOOD_STILL))
-    return attrs.evolve(report, verdict=Verdict.INCONCLUSIVE, because=f"{_STOOD_STILL}: {_TO_THREAD}")
+        return attrs.evolve(report, not_analysed=(*report.not_analysed, f"{STOOD_STILL}: {_TO_THREAD}"))
+    return attrs.evolve(report, verdict=Verdict.INCONCLUSIVE, because=f"{STOOD_STILL}: {_TO_THREAD}")
 
 
 class watching:  # noqa: N801 - a context manager that reads like a verb, as contextlib's do

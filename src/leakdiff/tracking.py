@@ -8,8 +8,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
+import attrs
+
 from leakdiff.errors import BadOption, CannotMeasure, OwnerNotFound
-from leakdiff.interpreter import require_supported_interpreter
+from leakdiff.interpreter import STOOD_STILL, blocks_service, is_in_event_loop, require_supported_interpreter
 from leakdiff.model.code import NameKind
 from leakdiff.model.tracking import Reading, Track, WhoAdds
 
@@ -120,7 +122,11 @@ def who_adds(
     work = _work(step)
     watching, code = _watching(owner, everywhere)
     prepared = time.thread_time() - began
-    return told(watching.watch(seconds, work), code, prepared)
+    found = told(watching.watch(seconds, work), code, prepared)
+    if work is not None or not blocks_service():
+        return found
+    todo = "await asyncio.to_thread(leakdiff.who_adds, path)"
+    return attrs.evolve(found, not_seen=(*found.not_seen, f"{STOOD_STILL}: {todo}"))
 
 
 def _watching(owner: object, everywhere: bool) -> tuple[Watching, Code]:  # noqa: FBT001 - as it was given
@@ -154,6 +160,8 @@ class _Kept:
         from leakdiff.render.tracking import change_line, first_line
 
         yield first_line(self.path, self.type, seconds)
+        if blocks_service():
+            yield f"{STOOD_STILL.replace('stood', 'stands')}: await asyncio.to_thread(leakdiff.track, {self.path!r})"
         before = None
         for reading in _changes(self.path, seconds, every):
             self._keep(reading)
@@ -242,7 +250,7 @@ _forever = float("inf")
 def _work(step: Callable[..., Any] | None) -> Workload | None:
     if step is None:
         return None
-    from leakdiff.capture.workload import Workload, is_in_event_loop
+    from leakdiff.capture.workload import Workload
 
     work = Workload(step)
     if work.is_async and is_in_event_loop():

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from leakdiff.capture.kinds import dict_of_type, mro_of
 from leakdiff.errors import BadCallable, CannotMeasure, StepFailed, StepForked
+from leakdiff.interpreter import is_in_event_loop
 
 Step = Callable[..., Any]
 Host = Callable[[Callable[[], Any]], Any]
@@ -161,11 +162,6 @@ class Workload:
             loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
             loop.close()
-
-
-def is_in_event_loop() -> bool:
-    """Tell whether an event loop runs in this thread."""
-    return asyncio._get_running_loop() is not None  # noqa: SLF001 - get_running_loop raises instead
 
 
 async def _as_coroutine(awaitable: Any) -> None:
