@@ -15,23 +15,25 @@ _OWNER, _TYPE = "app.matching._inflight", "app.matching.Result"
 _BASE, _FIRST = 600 << 20, 40  # bytes of the process, and entries, after a start
 
 
-def keep(store: str, version: str, hours_ago: int, hours: int, entries: int, size: int = 24 << 10) -> None:
+def keep(  # noqa: PLR0913 - a life has as many sides
+    store: str, version: str, *, began: int, hours: int, gains: int, size: int = 24 << 10
+) -> None:
     """Keep a life of a process in a store, a snapshot an hour.
 
     Args:
         store: Where to.
         version: The version of the service.
-        hours_ago: When the process started.
+        began: When the process started, in hours before now.
         hours: How long it lived.
-        entries: How many the map gains in an hour.
+        gains: Entries that the map gains in an hour.
         size: Bytes of an entry.
     """
     one = leakdiff.snapshot(owners=False, service="matching")
-    began = time.time() - hours_ago * _HOUR
-    identity = attrs.evolve(one.identity, host="pod-1", version=version, started=began, pid=1000 + hours_ago)
+    started = time.time() - began * _HOUR
+    identity = attrs.evolve(one.identity, host="pod-1", version=version, started=started, pid=1000 + began)
     opened = open_store(store)
     for hour in range(hours + 1):
-        length = _FIRST + entries * hour
+        length = _FIRST + gains * hour
         held = length * size
         memory = attrs.evolve(
             one.memory, rss=_BASE + held, uss=_BASE + held, pss=_BASE + held, blocks=2_000_000 + 10 * length
@@ -40,7 +42,7 @@ def keep(store: str, version: str, hours_ago: int, hours: int, entries: int, siz
         opened.add(
             attrs.evolve(
                 one,
-                taken=Moment(began + hour * _HOUR),
+                taken=Moment(started + hour * _HOUR),
                 identity=identity,
                 memory=memory,
                 heap=Heap(types=(TypeCount(_TYPE, length, held),), owners=(owner,)),

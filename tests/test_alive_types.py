@@ -275,7 +275,9 @@ def test_the_table_alone_is_taken_apart_by_path() -> None:
     ("name", "said"),
     [
         ("Nowhere", "no class of this process is called so"),
-        ("leakdiff.errors.OwnerNotFond", "there are leakdiff.errors.OwnerNotFound"),
+        ("collections.OrderedDit", "there are collections.OrderedDict"),
+        ("leakdiff.errors.OwnerNotFond", "is called so. Give a class"),
+        ("sys.modules", "it is no class, but an object of type dict. Ask of it: leakdiff.why_alive(sys.modules)."),
         ("Error", "classes have names that end so: "),
         ("x" * 10_000_000, "no class of this process is called so"),
         ("\x1b[2J", "no class of this process is called so"),

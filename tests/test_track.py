@@ -264,6 +264,10 @@ def test_queues_and_caches_are_found(path: str, found: str, kind: str) -> None:
             ),
         ),
         (
+            "inflight",
+            ("inflight was not found: it is one name, and a path begins with a module. Did you mean shop.inflight?"),
+        ),
+        (
             "shop.inflite",
             (
                 "shop.inflite was not found: shop is there (module) and has no inflite. Check the spelling; what is set"

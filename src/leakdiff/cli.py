@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from leakdiff.__about__ import __version__
@@ -174,6 +175,18 @@ def _add_cause(commands: argparse._SubParsersAction[Parser]) -> None:
     cause.add_argument("slug", metavar="NAME", help="such as pending-task; all names without one", nargs="?")
 
 
+def _causes_like(text: str) -> str:
+    """Say which causes look like a text; a finding's fingerprint is mistaken for one at times."""
+    import difflib
+
+    from leakdiff.judge.causes import CAUSES
+
+    if re.fullmatch(r"[0-9a-f]{6}", text):
+        return "It looks like a finding's fingerprint: the finding names its cause in the row `cause`."
+    near = difflib.get_close_matches(text, CAUSES, 3) or [slug for slug in CAUSES if text in slug][:3]
+    return f"Did you mean {' or '.join(near)}?" if near else "`leakdiff cause` lists them."
+
+
 def _run_cause(parsed: argparse.Namespace) -> int:
     import textwrap
 
@@ -183,8 +196,7 @@ def _run_cause(parsed: argparse.Namespace) -> int:
         tell("\n".join(f"{slug:<26}  {cause.title}" for slug, cause in CAUSES.items()))
         return CLEAN
     if parsed.slug not in CAUSES:
-        known = ", ".join(CAUSES)
-        raise TargetNotFound(f"The cause {parsed.slug!r}", "there is none of that name", f"Known: {known}.")
+        raise TargetNotFound(f"The cause {parsed.slug!r}", "there is none of that name", _causes_like(parsed.slug))
     cause = CAUSES[parsed.slug]
     pattern = textwrap.indent(cause.pattern.strip(), "    ")
     tell(f"{cause.title}\n\n{cause.why}\n\nTo mend it: {cause.fix}.\n\n{pattern}")

@@ -15,7 +15,8 @@ from leakdiff.capture.alive_holders import MOST_OBJECTS, REST
 from leakdiff.capture.alive_instances import InnerWalk, TopWalk
 from leakdiff.capture.alive_names import Named
 from leakdiff.capture.alive_paths import Paths
-from leakdiff.capture.kinds import derives, dict_of_type, is_exactly, size_of, type_name
+from leakdiff.capture.kinds import derives, dict_of_type, is_exactly, is_own_module, size_of, type_name
+from leakdiff.capture.lookup import chain_at
 from leakdiff.capture.roots import Roots, find_roots, own_parts
 from leakdiff.capture.walk import Budget, Pacer, Walk
 from leakdiff.errors import OwnerNotFound
@@ -47,7 +48,9 @@ def classes_named(name: str) -> tuple[type, ...]:
     if ending:
         saw = f"{len(ending)} classes have names that end so: {_listed(ending)}"
         raise OwnerNotFound(_short(name), saw, "Give the whole name of one of them.")
-    near = _near(name, by_name)
+    if kind := _kind_at(name):
+        raise OwnerNotFound(_short(name), f"it is no class, but {kind}", f"Ask of it: leakdiff.why_alive({name}).")
+    near = _near(name, [known for known in by_name if not is_own_module(known)])
     saw = f"no class of this process is called so{f'; there are {_listed(near)}' if near else ''}"
     raise OwnerNotFound(_short(name), saw, "Give a class, or its name with the module; a text itself with itself=True.")
 
@@ -64,7 +67,13 @@ def every_class() -> Iterator[type]:
             left.extend(type.__subclasses__(cls))
 
 
-def _near(name: str, known: dict[str, list[type]]) -> list[str]:
+def _kind_at(path: str) -> str:
+    """Return the type of what a path of names leads to; empty if it leads to nothing."""
+    _, chain = chain_at(path) if "." in path else ("", [])
+    return f"an object of type {type_name(type(chain[-1]))}" if chain else ""
+
+
+def _near(name: str, known: Sequence[str]) -> list[str]:
     """Return names that look like one: whole, or by their last part."""
     wanted = name[:_LONGEST_NAME].rpartition(".")[2].casefold()
     by_last: dict[str, list[str]] = {}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import collections
 import functools
 import queue
+import sys
 import time
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,7 +17,7 @@ from leakdiff.capture.attributes import known_attributes
 from leakdiff.capture.census import CONTAINERS
 from leakdiff.capture.containers import is_lru_cache, length_of
 from leakdiff.capture.homes import home_of
-from leakdiff.capture.kinds import adapter_of, derives, type_name
+from leakdiff.capture.kinds import adapter_of, derives, dict_of_module, is_own_module, type_name
 from leakdiff.capture.lookup import chain_at, how_far
 from leakdiff.capture.roots import Root
 from leakdiff.errors import OwnerNotFound
@@ -23,6 +25,7 @@ from leakdiff.model.code import Home
 
 _LENGTHS = (dict, list, set, collections.deque)
 _MOST_NAMED = 5
+_MOST_NAMED = 3
 _BY_NAMES = (
     "Give a path of names alone, such as app.matching._inflight: report.findings and snapshot.owners have such paths"
 )
@@ -76,7 +79,7 @@ def find_watched(path: str) -> Watched:
         OwnerNotFound: If it leads to none; says how far it leads, and what to do.
     """
     if not all(part.isidentifier() for part in path.split(".")) or "." not in path:
-        raise OwnerNotFound(path or "The owner", _why_no_name(path), f"{_BY_NAMES}.")
+        raise OwnerNotFound(path or "The owner", _why_no_name(path), _todo(path))
     watched = look_up(path)
     if watched is None:
         raise OwnerNotFound(path, *_nothing_there(path))
@@ -113,9 +116,24 @@ def _entries_name(cls: type) -> str:
     return "_queue" if "asyncio.queues.Queue" in names else ""
 
 
+def _todo(path: str) -> str:
+    """Say what to name instead: a name without its module may be that of a global."""
+    known = [f"{name}.{path}" for name, module in _users_modules() if _is_counted(dict_of_module(module).get(path))]
+    return f"Did you mean {' or '.join(known[:_MOST_NAMED])}?" if known else f"{_BY_NAMES}."
+
+
+def _users_modules() -> Iterator[tuple[str, types.ModuleType]]:
+    for name, module in dict.copy(sys.modules).items():
+        is_module = type(name) is str and derives(type(module), types.ModuleType) and not is_own_module(name)
+        if is_module and name.partition(".")[0] not in sys.stdlib_module_names:
+            yield name, module
+
+
 def _why_no_name(path: str) -> str:
     if "[" in path:
         return "it lies among the entries of another container ([*]), and which of them is meant no name says"
+    if path.isidentifier():
+        return "it is one name, and a path begins with a module"
     return "it is no path of names: what locals, tasks or C code hold cannot be looked up"
 
 

@@ -98,7 +98,7 @@ class Named(Showing, tuple[T, ...]):  # noqa: SLOT001 - a tuple cannot have slot
 
     def _near(self, name: str) -> list[str]:
         """Return names that contain a text, then those that look like it."""
-        known = self.names()[:_MOST_COMPARED]
+        known = [known for value in self[:_MOST_COMPARED] for known in self.names_of(value)]
         if not name or len(name) > _LONGEST_COMPARED:
             return []
         containing = [one for one in known if name.casefold() in one.casefold()]

@@ -34,6 +34,8 @@ def as_dict(report: Report) -> dict[str, Any]:
         "format": FORMAT,
         "leakdiff": report.version,
         "python": report.python,
+        "taken": attrs.asdict(report.taken) if report.taken is not None else None,
+        "identity": attrs.asdict(report.identity) if report.identity is not None else None,
         "verdict": report.verdict.value,
         "because": report.because,
         "unit": report.unit,

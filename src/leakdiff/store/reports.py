@@ -20,6 +20,7 @@ from leakdiff.model.native import CCall, NativeEvidence
 from leakdiff.model.report import Cost, Finding, Findings, Novelty, Report, TypeGrowth, Verdict
 from leakdiff.model.series import Shape
 from leakdiff.model.signals import Phase, Rate, Round
+from leakdiff.model.snapshot import Identity, Moment
 from leakdiff.store.codec import Malformed
 from leakdiff.store.fields import Fields
 from leakdiff.store.files import reason_of
@@ -123,6 +124,8 @@ def _report(plain: dict[str, Any], graph_of: GraphMaker) -> Report:
         cost=of.value("cost", _cost, Cost()),
         python=of.text("python", ""),
         version=of.text("leakdiff", ""),
+        taken=of.value("taken", _moment, None),
+        identity=of.value("identity", _identity, None),
         unit=of.name("unit", "unit"),
         confidence=of.text("confidence", ""),
         fixed=of.texts("fixed"),
@@ -258,6 +261,16 @@ def _round(of: Fields) -> Round:
         native_bytes=of.whole("native_bytes", None),
         **{name: of.whole(name, 0) for name in ("objects", "blocks", "fds", "threads", "freed")},
     )
+
+
+def _moment(of: Fields) -> Moment:
+    return Moment(of.number("utc", 0.0), of.number("monotonic", 0.0))
+
+
+def _identity(of: Fields) -> Identity:
+    names = ("service", "version", "revision", "host", "boot_id", "python", "leakdiff")
+    texts = {name: of.text(name, "") for name in names}
+    return Identity(pid=of.whole("pid", 0), started=of.number("started", 0.0), **texts)
 
 
 def _cost(of: Fields) -> Cost:
