@@ -26,6 +26,8 @@ REPORT = {
     "confidence",
     "fixed",
     "also",
+    "taken",
+    "identity",
 }
 FINDING = {
     "verdict",

@@ -14,6 +14,7 @@ from hypothesis import assume, given, settings
 
 from leakdiff.errors import BadOption, CannotRead, NothingToDraw
 from leakdiff.model.report import Report, Verdict
+from leakdiff.model.snapshot import Identity, Moment
 from leakdiff.reports import FORMATS, format_of, load, parsed, rendered, save
 from leakdiff.store import reports as stored
 from paper import FULL, REPORT, has_halves, whole_reports
@@ -60,6 +61,16 @@ def test_every_report_of_the_plants_comes_back() -> None:
         assert loaded.text() == report.text(), name
 
 
+def test_when_it_was_and_which_process_comes_back() -> None:
+    """As it was; the schema has both."""
+    texts = {"service": "matching", "version": "2.4.1", "revision": "ab12cd", "host": "pod-1", "boot_id": "b00t"}
+    identity = Identity(**texts, pid=4711, started=1_760_000_000.25, python="3.12.1", leakdiff="0.2.0")
+    report = attrs.evolve(REPORT, taken=Moment(1_760_000_400.5, 77.125), identity=identity)
+    loaded = back(report)
+    VALIDATOR.validate(report.as_dict())
+    assert (loaded, loaded.taken, loaded.identity) == (report, report.taken, identity)
+
+
 def test_a_report_of_before_is_read(tmp_path: Path) -> None:
     """It lacks what was added since: its text has less, and nothing else is different."""
     plain = report_of(INFLIGHT).as_dict()
@@ -69,7 +80,7 @@ def test_a_report_of_before_is_read(tmp_path: Path) -> None:
     old["path"] = [{"step": step["step"], "type": step["type"]} for step in old["path"]]
     old["types"] = [{name: growth[name] for name in ("name", "per_unit", "count", "site")} for growth in old["types"]]
     old["sites"] = [{name: site[name] for name in ("file", "line", "function")} for site in old["sites"]]
-    del plain["also"], plain["confidence"], plain["fixed"], plain["unit"]
+    del plain["also"], plain["confidence"], plain["fixed"], plain["unit"], plain["taken"], plain["identity"]
     (tmp_path / "old.json").write_text(json.dumps(plain), encoding="utf-8")
     loaded = load(tmp_path / "old.json")
 
