@@ -435,7 +435,7 @@ def test_a_report_counts_in_its_repr_and_is_iterated_by_finding() -> None:
         """)
     report, finding, same = run_fresh(script)
 
-    assert report.startswith("<Report LEAK, 1 finding(s), ")
+    assert report.startswith("<Report LEAK, 1 finding, ")
     assert finding.startswith("<Finding LEAK  __main__._inflight grows by 1.00 entries per unit")
     assert same
 

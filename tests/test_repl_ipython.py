@@ -182,9 +182,9 @@ def test_a_callable_is_checked(session: Session) -> None:
     """``%leakdiff check`` answers with a report, which has findings by owner."""
     assert session[_CHECK] == ""
     assert session[_LENGTH] == "True"
-    assert session["report"].startswith("<Report LEAK, 1 finding(s), ")
+    assert session["report"].startswith("<Report LEAK, 1 finding, ")
     assert ": __main__.kept grows by 1.00 entries per unit" in session["report"]
-    assert session[f"%leakdiff check clean {_QUICK}"].startswith("<Report STABLE, 0 finding(s), ")
+    assert session[f"%leakdiff check clean {_QUICK}"].startswith("<Report STABLE, 0 findings, ")
 
 
 def test_a_process_is_looked_at(session: Session) -> None:
@@ -205,7 +205,7 @@ def test_who_keeps_what_is_asked_by_name(session: Session) -> None:
 
 def test_a_cell_is_what_is_checked(session: Session) -> None:
     """The cell's code is repeated in the user's namespace, and its lines are found again."""
-    assert "<Report LEAK, 1 finding(s), " in session[_BOX]
+    assert "<Report LEAK, 1 finding, " in session[_BOX]
     assert "__main__.box grows by 1.00 entries per unit" in session[_BOX]
     assert "put    <ipython-input-" in session[_PUTS]
     assert ":2                        box.append(Kept())" in session[_PUTS]
@@ -215,7 +215,7 @@ def test_a_cell_may_await(session: Session) -> None:
     """Awaits of a cell run in one event loop; in another thread where one runs already, as in a notebook."""
     assert "__main__.box grows by 1.00 entries per unit" in session[_AWAITS]
     assert session[_GROWN] == "True"
-    assert session["in a loop"].startswith("<Report LEAK, 1 finding(s), ")
+    assert session["in a loop"].startswith("<Report LEAK, 1 finding, ")
     assert "__main__.kept grows by 1.00 entries per unit" in session["in a loop"]
 
 

@@ -38,7 +38,7 @@ def step():
 """
 _CHECK = "report = leakdiff.check(app.step, rounds=3, units=29, patience=0.1)"
 _CLAIM = r"app\._inflight grows by 1\.00 entries per unit, \d+ B each, never shrinks"
-_REPORT = rf"<Report LEAK, 1 finding\(s\), \d+ rounds: {_CLAIM}>"
+_REPORT = rf"<Report LEAK, 1 finding, \d+ rounds: {_CLAIM}>"
 
 
 @pytest.fixture

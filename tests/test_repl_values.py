@@ -208,9 +208,9 @@ def _printed(value: Any, width: int) -> str:
     [
         (
             Report(Verdict.LEAK, "grew", (_FINDING,)),
-            "<Report LEAK, 1 finding(s), 0 rounds: app._orders grows by 1.00 entries per unit, never shrinks>",
+            "<Report LEAK, 1 finding: app._orders grows by 1.00 entries per unit, never shrinks>",
         ),
-        (Report(Verdict.STABLE, "nothing grows"), "<Report STABLE, 0 finding(s), 0 rounds: nothing grows>"),
+        (Report(Verdict.STABLE, "nothing grows"), "<Report STABLE, 0 findings: nothing grows>"),
         (_FINDING, "<Finding LEAK  app._orders grows by 1.00 entries per unit, never shrinks    [3f9a2c]>"),
         (Findings((_FINDING,)), "<Findings 1: LEAK app._orders [3f9a2c]>"),
         (Cost(0.5, 44_547), "<Cost cpu_seconds 0.5, walked 44,547>"),

@@ -10,7 +10,7 @@ from leakdiff.asking import allowed
 from leakdiff.errors import BadOption, NothingToDraw, OwnerNotFound
 from leakdiff.model.report import Finding
 from leakdiff.model.shown import Shown
-from leakdiff.render.plain import size
+from leakdiff.render.plain import counted, size
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -91,7 +91,7 @@ def _drawn(picture: Picture, style: str) -> Shown:
     if style == "svg":
         from leakdiff.render.pictures.svg import svg_text
 
-        return _as_svg(svg_text(picture), f"{len(picture.nodes):,} nodes")
+        return _as_svg(svg_text(picture), counted(len(picture.nodes), "node"))
     if style == "dot":
         from leakdiff.render.pictures.dot import dot_text
 
@@ -121,7 +121,7 @@ def _retained(finding: Finding, style: str) -> Shown:
     title = f"{what}: {size(sum(tile.total for tile in tiles))} of new objects, by type and by what those hold"
     if style == "bars":
         return Shown(bars_text(tiles, title, _width(), ascii=not _can_show_boxes()))
-    return _as_svg(treemap_svg(tiles, title), f"{len(tiles):,} types")
+    return _as_svg(treemap_svg(tiles, title), counted(len(tiles), "type"))
 
 
 def _as_svg(drawn: str, what: str) -> Shown:

@@ -280,11 +280,14 @@ class Report(Showing):
         return headline(self)
 
     def __repr__(self) -> str:
-        from leakdiff.render.text import claim
+        from leakdiff.render.plain import counted
+        from leakdiff.render.text import claim, told
 
-        first = claim(self.findings[0]) if self.findings else self.because
-        counted = f"{len(self.findings):,} finding(s), {len(self.rounds):,} rounds"
-        return bounded(f"<Report {self.verdict}, {counted}: {bounded(first, _LONGEST_CLAIM)}>")
+        shown = told(self)
+        first = claim(shown[0]) if shown else self.because
+        rounds = f", {counted(len(self.rounds), 'round')}" if self.rounds else ""
+        found = f"{counted(len(shown), 'finding')}{rounds}"
+        return bounded(f"<Report {self.verdict}, {found}: {bounded(first, _LONGEST_CLAIM)}>")
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)

@@ -18,7 +18,7 @@ from leakdiff.model.baseline import novelty_sentence
 from leakdiff.model.report import Finding, Report
 from leakdiff.model.signals import Phase, Round
 from leakdiff.render.plain import ROUND_COLUMNS, printable
-from leakdiff.render.text import claim, headline, rows, told
+from leakdiff.render.text import claim, headline, origin, rows, told
 from leakdiff.render.trimmed import trimmed
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def as_page(report: Report) -> dict[str, Any]:
         "walked": report.cost.walked,
         "leakdiff": report.version,
         "python": report.python,
+        "origin": origin(report),
     }
     safe: dict[str, Any] = _safe(page)
     return safe

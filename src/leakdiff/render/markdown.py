@@ -16,7 +16,7 @@ from leakdiff.model.baseline import novelty_sentence
 from leakdiff.model.report import Finding, Report
 from leakdiff.model.signals import Round
 from leakdiff.render.plain import ROUND_COLUMNS, counted, printable
-from leakdiff.render.text import claim, headline, rows, told
+from leakdiff.render.text import claim, headline, origin, rows, told
 from leakdiff.render.trimmed import shortened, trimmed
 
 MOST_CHARACTERS = 60_000  # a comment on GitHub has 65,536 at most, a step's summary 1 MiB
@@ -67,7 +67,8 @@ def _rest(report: Report) -> Iterator[str]:
     if report.rounds:
         yield _rounds(report.rounds)
     if report.version:
-        yield f"leakdiff {code(report.version)} on Python {code(report.python)}"
+        made = f", {prose(shortened(origin(report), _LONGEST))}" if report.taken is not None else ""
+        yield f"leakdiff {code(report.version)} on Python {code(report.python)}{made}"
 
 
 # -- findings --------------------------------------------------------------------------------------
@@ -92,7 +93,7 @@ def _section(finding: Finding) -> Iterator[str]:
     yield "\n".join(["| | |", "|---|---|", *_rows(finding)])
     yield from _drawn(finding)
     if finding.cause is not None and finding.cause.pattern:
-        yield f"The fix as code:\n\n{fenced(finding.cause.pattern, 'python')}"
+        yield f"The fix, in an example:\n\n{fenced(finding.cause.pattern, 'python')}"
 
 
 def _rows(finding: Finding) -> Iterator[str]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from leakdiff.model.snapshot import Identity, Moment
+
 ROUND_COLUMNS = ("phase", "units", "objects", "blocks", "native_bytes", "fds", "threads", "freed")
 """What a table of rounds says of each."""
 
@@ -29,3 +34,19 @@ def printable(text: str) -> str:
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in text
     )
+
+
+def who_of(identity: Identity) -> str:
+    """Say which process something is of: ``matching 2.4.1 on pod-7, pid 12``."""
+    named = f"{identity.service or 'a process'} {identity.version}".rstrip()
+    revision = f" ({identity.revision[:12]})" if identity.revision else ""
+    host = f" on {identity.host}" if identity.host else ""
+    return printable(f"{named}{revision}{host}, pid {identity.pid}")
+
+
+def when(moment: Moment) -> str:
+    """Say when something was; a time that no calendar has stays a number."""
+    try:
+        return str(moment)
+    except (OSError, OverflowError, ValueError):  # no clock of ours, and no year that has a name
+        return f"{moment.utc:g} s"

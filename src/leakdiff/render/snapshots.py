@@ -14,9 +14,7 @@ from leakdiff.model.snapshot import (
     RESOURCE_KINDS,
     Cgroup,
     Heap,
-    Identity,
     Memory,
-    Moment,
     OwnerSize,
     Resources,
     SiteCount,
@@ -25,7 +23,7 @@ from leakdiff.model.snapshot import (
     Tally,
     TypeCount,
 )
-from leakdiff.render.plain import counted, printable, size
+from leakdiff.render.plain import counted, printable, size, when, who_of
 from leakdiff.render.text import short_path
 
 FORMAT = 1
@@ -63,23 +61,16 @@ def snapshot_text(snapshot: Snapshot) -> str:
 
 def _claim(snapshot: Snapshot) -> str:
     label = printable(f"'{snapshot.label}', ") if snapshot.label else ""
-    memory = f"{label}{_who(snapshot.identity)}: resident set {size(snapshot.memory.rss)}"
+    memory = f"{label}{who_of(snapshot.identity)}: resident set {size(snapshot.memory.rss)}"
     if snapshot.heap is None:
         return f"{memory}; the heap was not walked"
     least = "" if snapshot.heap.is_whole else "at least "
     return f"{memory}, {least}{counted(snapshot.heap.objects, 'object')} of {size(snapshot.heap.bytes)}"
 
 
-def _who(identity: Identity) -> str:
-    named = f"{identity.service or 'a process'} {identity.version}".rstrip()
-    revision = f" ({identity.revision[:12]})" if identity.revision else ""
-    host = f" on {identity.host}" if identity.host else ""
-    return printable(f"{named}{revision}{host}, pid {identity.pid}")
-
-
 def _circumstances(snapshot: Snapshot) -> str:
     who, taken = snapshot.identity, snapshot.taken
-    facts = [_when(taken)]
+    facts = [when(taken)]
     if 0 < who.started <= taken.utc:
         facts.append(f"{_span(taken.utc - who.started)} after its start")
     if snapshot.units is not None:
@@ -219,7 +210,7 @@ def _nothing(diff: Diff) -> str:
 
 def _side(side: Side) -> str:
     label = printable(f"  '{side.label}'") if side.label else ""
-    return f"{_when(side.taken)}  {_who(side.identity)}{label}"
+    return f"{when(side.taken)}  {who_of(side.identity)}{label}"
 
 
 def _pace(diff: Diff) -> _Pace | None:
@@ -314,13 +305,6 @@ def _table(rows: Sequence[_Row], left: Container[int] = (0,)) -> list[str]:
         "  ".join(row[at].ljust(width) if to_left else row[at].rjust(width) for at, width, to_left in used).rstrip()
         for row in rows
     ]
-
-
-def _when(moment: Moment) -> str:
-    try:
-        return str(moment)
-    except (OSError, OverflowError, ValueError):  # no clock of ours, and no year that has a name
-        return f"{moment.utc:g} s"
 
 
 def _span(seconds: float) -> str:

@@ -11,7 +11,7 @@ from leakdiff.model.heap import Site
 from leakdiff.model.native import C_HEAP, DESCRIPTORS, UNCOLLECTED, NativeEvidence
 from leakdiff.model.report import Finding, Report, Verdict
 from leakdiff.model.signals import rate_text
-from leakdiff.render.plain import printable, size
+from leakdiff.render.plain import printable, size, when, who_of
 from leakdiff.source_files import is_users_file
 
 _MOST_FINDINGS = 5
@@ -46,6 +46,13 @@ def render_text(report: Report) -> str:
     if report.not_analysed:
         blocks.append("\n".join(f"  note   {printable(note)}" for note in report.not_analysed))
     return "\n\n".join(blocks)
+
+
+def origin(report: Report) -> str:
+    """Say when a report was made, and of which process; empty where that is not known."""
+    if report.taken is None or report.identity is None:
+        return ""
+    return f"made {when(report.taken)} of {who_of(report.identity)}"
 
 
 def told(report: Report) -> list[Finding]:
