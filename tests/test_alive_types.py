@@ -276,7 +276,7 @@ def test_the_table_alone_is_taken_apart_by_path() -> None:
     [
         ("Nowhere", "no class of this process is called so"),
         ("collections.OrderedDit", "there are collections.OrderedDict"),
-        ("leakdiff.errors.OwnerNotFond", "is called so. Give a class"),
+        ("leakdiff.model.report.Findng", "is called so"),
         ("sys.modules", "it is no class, but an object of type dict. Ask of it: leakdiff.why_alive(sys.modules)."),
         ("Error", "classes have names that end so: "),
         ("x" * 10_000_000, "no class of this process is called so"),
@@ -293,6 +293,7 @@ def test_a_name_that_no_class_or_several_have_is_refused(name: str, said: str) -
     frames = [frame for frame, _ in traceback.walk_tb(refused.value.__traceback__)][1:]
 
     assert said in str(refused.value)
+    assert "there are leakdiff." not in str(refused.value)
     assert not any("by_name" in frame.f_locals or "subject" in frame.f_locals for frame in frames)
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 1_000
