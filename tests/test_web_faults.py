@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -248,7 +248,7 @@ def test_a_store_that_is_damaged_or_gone_is_said_to_be(tmp_path: Path, harm: str
 def test_a_full_disk_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What could not be stored waits, and the page says that it does; the history that is there can be read."""
     path = a_store(tmp_path)
-    with sqlite3.connect(path) as store:
+    with closing(sqlite3.connect(path)) as store:
         pages = store.execute("PRAGMA page_count").fetchone()[0]
     monkeypatch.setattr(database, "_SETTINGS", (*database._SETTINGS, f"PRAGMA max_page_count = {pages}"))  # noqa: SLF001
     monitor = Monitor(store=path)
