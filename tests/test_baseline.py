@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fresh import shell, write_module
-from leakdiff.cli import exit_status, main
+from leakdiff.check_command import exit_status
+from leakdiff.cli import main
 from leakdiff.errors import BadBaseline, BaselineMissing, CannotWrite, LeakdiffError
 from leakdiff.judge.fingerprint import fingerprint
 from leakdiff.model.baseline import Baseline, KnownLeak, new_leaks, novelty_sentence

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 from leakdiff.__about__ import __version__
 from leakdiff.check_command import add_check_command, add_demo_command
-from leakdiff.check_command import exit_status as exit_status  # noqa: PLC0414 - a test of a baseline asks for it here
 from leakdiff.command_parser import Parser, add_command, filled, help_width
 from leakdiff.completions import add_completion_command
 from leakdiff.console import (
